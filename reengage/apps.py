@@ -1,0 +1,10 @@
+"""Django application of `reengage`: the admin site, the dashboard, `demo` and `setup`."""
+
+from django.apps import AppConfig
+
+
+class ReengageConfig(AppConfig):
+    """On top: may import every other application."""
+
+    name = "reengage"
+    verbose_name = "Re-engagement"
