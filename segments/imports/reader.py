@@ -1,0 +1,108 @@
+"""A file -> its rows in blocks, in a fixed amount of memory: CSV here, XLSX in xlsx.py."""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+
+from segments.imports import xlsx
+from segments.imports.encoding import detect_encoding
+from segments.imports.header import ImportFileError, known_columns, match_header
+from segments.imports.kinds import Kind
+
+BLOCK_ROWS = 2000
+DELIMITERS = ",;\t"
+BROKEN = "Quotation marks are wrong: write a mark inside a text twice."
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some rows, and for each the line of the file where it begins. Blank rows are among them."""
+
+    rows: list[list[str]]
+    lines: list[int]
+    broken: list[tuple[int, str]]  # line and problem of what is no row at all
+
+
+@dataclass(frozen=True)
+class Table:
+    """A file whose header fits: the names of its columns, and its rows in blocks."""
+
+    columns: list[str]
+    blocks: Iterator[Block]
+
+
+def read_table(path: Path, kind: Kind) -> Table:
+    """Open a CSV or XLSX file of this kind; ImportFileError where nothing can be imported.
+
+    What a file is, its content says, not its name. Reading the blocks may raise the error, too.
+    """
+    if not path.is_file():
+        raise ImportFileError(f"There is no file {path}.")
+    try:
+        if xlsx.is_xlsx(path):
+            rows = xlsx.read_rows(path)
+            header = next(rows, None)
+            if header is None:
+                raise ImportFileError("The file is empty.")
+            columns = match_header(header[1], kind)
+            return Table(columns, _spreadsheet_blocks(rows, len(columns)))
+        return _read_csv(path, kind)
+    except OSError as error:
+        raise ImportFileError(f"The file cannot be read: {error.strerror or error}.") from error
+
+
+def _read_csv(path: Path, kind: Kind) -> Table:
+    encoding = detect_encoding(path)
+    blocks = _csv_blocks(path, encoding, _delimiter(path, encoding, kind))
+    for block in blocks:
+        for place, row in enumerate(block.rows):
+            if any(map(str.strip, row)):
+                rest = Block(block.rows[place + 1 :], block.lines[place + 1 :], block.broken)
+                return Table(match_header(row, kind), chain([rest], blocks))
+    raise ImportFileError("The file is empty.")
+
+
+def _delimiter(path: Path, encoding: str, kind: Kind) -> str:
+    """What separates cells: whatever finds most columns in the first line that has text."""
+    with path.open(encoding=encoding, newline="") as file:
+        line = next((line for line in file if line.strip("\ufeff \t\r\n,;")), "")
+    return max(DELIMITERS, key=lambda mark: known_columns(line.replace('"', "").split(mark), kind))
+
+
+def _csv_blocks(path: Path, encoding: str, delimiter: str) -> Iterator[Block]:
+    with path.open(encoding=encoding, newline="") as file:
+        reader = csv.reader(file, delimiter=delimiter, strict=True)
+        line = 1
+        while True:
+            block = Block([], [], [])
+            try:
+                for row in islice(reader, BLOCK_ROWS):
+                    block.rows.append(row)
+                    block.lines.append(line)
+                    line = reader.line_num + 1
+            except csv.Error as error:
+                if reader.line_num > line:
+                    raise ImportFileError(
+                        f"Line {line}: a quotation mark is opened and not closed. "
+                        "Correct it and import the file again."
+                    ) from error
+                block.broken.append((line, BROKEN))
+                line = reader.line_num + 1
+            if not block.rows and not block.broken:
+                return
+            yield block
+
+
+def _spreadsheet_blocks(rows: Iterator[tuple[int, list[str]]], width: int) -> Iterator[Block]:
+    """Spreadsheets leave out empty cells on the right, or add some."""
+    while part := list(islice(rows, BLOCK_ROWS)):
+        cells = [_fit(row, width) for _, row in part]
+        yield Block(cells, [line for line, _ in part], [])
+
+
+def _fit(row: list[str], width: int) -> list[str]:
+    if len(row) > width and not any(row[width:]):
+        return row[:width]
+    return row + [""] * (width - len(row))

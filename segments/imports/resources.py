@@ -1,0 +1,307 @@
+"""The same files in the admin: django-import-export over the columns and keys of the kinds.
+
+Preview and errors row by row; for what a page of the admin can take. Larger files go through
+`import_csv`.
+"""
+
+from collections.abc import Hashable, Iterable, Sequence
+from functools import partial
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import F, QuerySet
+from django.db.models.functions import Lower
+from import_export.fields import Field
+from import_export.instance_loaders import BaseInstanceLoader
+from import_export.resources import ModelDeclarativeMetaclass, ModelResource
+from import_export.widgets import Widget
+from tablib import Dataset
+
+from segments.imports.convert import EMPTY
+from segments.imports.header import match_header
+from segments.imports.kinds import KINDS, Address, Column, Kind
+from segments.imports.tables import empty_value, model_field, no_such_row, rows
+from segments.imports.values import BadValueError, escape_formula
+from segments.imports.xlsx import cell_text
+from segments.models import Doctor
+
+# ruff: noqa: ARG002  signatures of import-export
+
+
+class CellWidget(Widget):  # type: ignore[misc]  # untyped base
+    """Reads and writes the cells of a column as the bulk import does."""
+
+    def __init__(self, column: Column, model: type[models.Model]) -> None:
+        super().__init__()
+        self.column = column
+        self.empty = partial(empty_value, column, model)
+
+    def clean(self, value: Any, row: Any = None, **kwargs: Any) -> Any:
+        """The parsed cell; BadValueError where it is wrong."""
+        text = cell_text(value).strip()
+        if text:
+            return self.column.value.parse(text)
+        if self.column.required:
+            raise BadValueError(EMPTY)
+        return self.empty()
+
+    def render(self, value: Any, obj: Any = None, **kwargs: Any) -> str:
+        """The cell of an export, harmless in a spreadsheet."""
+        return "" if value is None else escape_formula(self.column.value.shown(value))
+
+
+class ReferenceWidget(CellWidget):
+    """Cells that hold the external_id of another row; `load` finds the rows of a whole file."""
+
+    def __init__(self, column: Column, model: type[models.Model]) -> None:
+        super().__init__(column, model)
+        self.ids: dict[str, Any] = {}
+        self.names: dict[Any, str] = {}
+
+    def load(self, cells: Iterable[Any]) -> None:
+        """Look up what the cells refer to, in one query."""
+        refers_to = self.column.refers_to
+        if refers_to is None:
+            raise TypeError(self.column.name)
+        wanted = {cell_text(cell).strip() for cell in cells}
+        found = rows(refers_to).filter(external_id__in=wanted)
+        self.ids = dict(found.values_list("external_id", "pk"))
+        self.names = {pk: name for name, pk in self.ids.items()}
+
+    def clean(self, value: Any, row: Any = None, **kwargs: Any) -> Any:
+        """The primary key of the row that the cell refers to."""
+        name = super().clean(value, row, **kwargs)
+        if name is None or name in self.ids:
+            return self.ids.get(name)
+        raise BadValueError(no_such_row(self.column))
+
+
+class CellField(Field):  # type: ignore[misc]  # untyped base
+    """A column over a field of the model."""
+
+    def __init__(self, column: Column, model: type[models.Model]) -> None:
+        widget = (ReferenceWidget if column.refers_to else CellWidget)(column, model)
+        attribute = model_field(model, column.attribute).attname
+        super().__init__(attribute=attribute, column_name=column.name, widget=widget)
+        self.column = column
+
+    def export(self, instance: models.Model, **kwargs: Any) -> Any:
+        """The cell: of a reference, the external_id of the row."""
+        value = self.get_value(instance)
+        if value is None or not isinstance(self.widget, ReferenceWidget):
+            return self.widget.render(value, **kwargs)
+        name = self.widget.names.get(value)
+        if name is None:
+            name = getattr(instance, self.column.attribute).external_id
+        return escape_formula(name)
+
+
+class NaturalKeyLoader(BaseInstanceLoader):  # type: ignore[misc]  # untyped base
+    """Finds the rows that a file is about by their natural keys, all in one query."""
+
+    def __init__(self, resource: "KindResource", dataset: Dataset) -> None:
+        super().__init__(resource, dataset)
+        keys = [key for row in dataset.dict or () if (key := resource.key_of(row)) is not None]
+        attributes = resource.key_attributes()
+        parts = {
+            f"{name}__in": {key[place] for key in keys} for place, name in enumerate(attributes)
+        }
+        self.instances = {
+            tuple(getattr(instance, name) for name in attributes): instance
+            for instance in resource.get_queryset().filter(**parts)
+        }
+
+    def get_instance(self, row: dict[str, Any]) -> models.Model | None:
+        """The row of the table, or None."""
+        return self.instances.get(self.resource.key_of(row))
+
+
+class KindResource(ModelResource):  # type: ignore[misc]  # untyped base
+    """Base of the resources that `add_resource` makes, one for a kind."""
+
+    kind: Kind
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.seen: dict[Hashable, int] = {}
+        self.holders: dict[Address, dict[str, str]] = {}
+
+    # --- The file as a whole
+
+    def before_import(self, dataset: Dataset, **kwargs: Any) -> None:
+        """Check the header, and look up in a fixed number of queries what the rows speak of."""
+        names = self._tidy(dataset)
+        for name in names:
+            if name in self.fields and isinstance(self.fields[name].widget, ReferenceWidget):
+                self.fields[name].widget.load(dataset[name])
+        self.seen = {}
+        self.holders = {
+            address: _holders(self.kind, address, self._addresses(dataset, address))
+            for address in self.kind.addresses
+        }
+
+    def _tidy(self, dataset: Dataset) -> Sequence[str]:
+        """Give the file the kind's column names, and the columns that are stored."""
+        rows = [[cell_text(cell) for cell in row] for row in dataset]
+        header = [cell_text(cell) for cell in dataset.headers or ()]
+        dataset.wipe()
+        names = match_header(header, self.kind)
+        rows = [row[: len(names)] for row in rows if any(map(str.strip, row))]
+        cells: dict[str, Sequence[str]] = {
+            name: [row[place] for row in rows] for place, name in enumerate(names)
+        }
+        shape = self.kind.shape
+        if shape and {shape.instead, *shape.makes} & set(names):
+            shape.apply(cells)
+        dataset.headers = list(cells)
+        for row in zip(*cells.values(), strict=True):
+            dataset.append(row)
+        return list(cells)
+
+    def _addresses(self, dataset: Dataset, address: Address) -> set[str]:
+        """Those of the file that can be read."""
+        found = set()
+        for name in set(address.columns) & set(dataset.headers):
+            for cell in filter(None, map(str.strip, dataset[name])):
+                try:
+                    found.add(self.kind.column(name).value.parse(cell))
+                except BadValueError:
+                    continue  # told with its row
+        return found
+
+    def after_import(self, dataset: Dataset, result: Any, **kwargs: Any) -> None:
+        """Nothing: keys come from the database, no sequence has to be moved."""
+
+    # --- One row
+
+    def key_attributes(self) -> list[str]:
+        """The model's attributes that make up the natural key."""
+        return [self.fields[name].attribute for name in self.kind.key]
+
+    def key_of(self, row: dict[str, Any]) -> tuple[Any, ...] | None:
+        """The natural key; None where its cells cannot be read, which is told elsewhere."""
+        try:
+            return tuple(self.fields[name].clean(row) for name in self.kind.key)
+        except (BadValueError, KeyError):
+            return None
+
+    def before_import_row(self, row: dict[str, Any], **kwargs: Any) -> None:
+        """Refuse a second row about the same thing."""
+        key = self.key_of(row)
+        if key is None:
+            return
+        number = kwargs.get("row_number", 0)
+        first = self.seen.setdefault(key, number)
+        if first != number:
+            problem = f"Is in row {first} already: keep one of the two."
+            raise ValidationError({self.kind.key[0]: problem})
+
+    def validate_instance(
+        self,
+        instance: models.Model,
+        import_validation_errors: dict[str, Any] | None = None,
+        validate_unique: bool = True,  # noqa: FBT001, FBT002  import-export's signature
+    ) -> None:
+        """Check the row as the bulk import does, and as the model does; errors by column."""
+        column_names = {f.attribute: name for name, f in self.fields.items()}
+        errors = {column_names.get(k, k): e for k, e in (import_validation_errors or {}).items()}
+        for check in self.kind.checks:
+            if not set(check.columns) & set(errors) and check.broken(instance):
+                errors[check.columns[0]] = ValidationError(check.problem)
+        claims = self._claims(instance, errors)
+        try:
+            instance.full_clean(
+                exclude=self._checked_above(errors), validate_unique=validate_unique
+            )
+        except ValidationError as error:
+            for name, problems in error.error_dict.items():
+                errors.setdefault(column_names.get(name, name), problems)
+        if errors:
+            raise ValidationError(errors)
+        for address, value, key in claims:
+            self.holders[address][value] = key
+
+    def _claims(
+        self, instance: models.Model, errors: dict[str, Any]
+    ) -> list[tuple[Address, str, str]]:
+        """The row's addresses, with its key; those of others become errors."""
+        claims = []
+        key = str(getattr(instance, self.key_attributes()[0]))
+        for address, holders in self.holders.items():
+            for name in set(address.columns) - set(errors):
+                value = getattr(instance, self.fields[name].attribute)
+                if value is None:
+                    continue
+                if holders.get(value, key) != key:
+                    errors[name] = ValidationError(
+                        f"Belongs to {holders[value]}: correct it, or empty it there first."
+                    )
+                claims.append((address, value, key))
+        return claims
+
+    def _checked_above(self, errors: dict[str, Any]) -> set[str]:
+        """Fields that the model need not check again, which would take queries for each row."""
+        names = {*self.kind.key, *errors}
+        names.update(name for address in self.kind.addresses for name in address.columns)
+        names.update(column.name for column in self.kind.stored if column.refers_to)
+        return {self.kind.column(name).attribute for name in names if name in self.fields}
+
+    def before_save_instance(self, instance: models.Model, row: Any, **kwargs: Any) -> None:
+        """Tell the doctor's row where consent changes, as every change of consent does."""
+        if self.kind.changes_consent:
+            doctor = Doctor.objects.filter(pk=getattr(instance, "doctor_id", 0))
+            doctor.update(consent_version=F("consent_version") + 1)
+
+    # --- Export
+
+    def filter_export(self, queryset: QuerySet[Any], **kwargs: Any) -> QuerySet[Any]:
+        """With what the rows refer to."""
+        return self._with_references(queryset)
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """With what the rows refer to."""
+        return self._with_references(super().get_queryset())
+
+    def _with_references(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        names = [column.attribute for column in self.kind.stored if column.refers_to]
+        return queryset.select_related(*names) if names else queryset
+
+
+def _holders(kind: Kind, address: Address, values: set[str]) -> dict[str, str]:
+    """Who in the table has one of the addresses: key by address."""
+    key = kind.column(kind.key[0]).attribute
+    holders: dict[str, str] = {}
+    for name in address.columns:
+        attribute = kind.column(name).attribute
+        held = Lower(attribute) if address.any_case else F(attribute)
+        held_by = rows(kind.model).alias(held=held).filter(held__in=values)
+        holders.update(held_by.values_list("held", key))
+    return holders
+
+
+RESOURCES: dict[type[models.Model], type[KindResource]] = {}
+
+
+def add_resource(kind: Kind) -> type[KindResource]:
+    """Make the resource of a kind, and enter it in RESOURCES for the admin."""
+    columns = {column.name: CellField(column, kind.model) for column in kind.stored}
+    options = {
+        "model": kind.model,
+        "fields": tuple(columns),
+        "import_id_fields": kind.key,
+        "instance_loader_class": NaturalKeyLoader,
+        "skip_unchanged": True,
+        "report_skipped": True,
+        "clean_model_instances": True,
+        "name": kind.label,
+    }
+    attributes = {**columns, "kind": kind, "Meta": type("Meta", (), options)}
+    name = f"{kind.model.__name__}Resource"
+    resource: type[KindResource] = ModelDeclarativeMetaclass(name, (KindResource,), attributes)
+    RESOURCES[kind.model] = resource
+    return resource
+
+
+for _kind in KINDS.values():
+    add_resource(_kind)

@@ -1,0 +1,32 @@
+"""Column types shared by the models: time-ordered UUID keys and database time."""
+
+from typing import Any
+
+from django.contrib.postgres.functions import TransactionNow
+from django.db import models
+from uuid_utils.compat import uuid7
+
+__all__ = ["TransactionNow", "UuidV7Field", "uuid7"]
+
+
+class UuidV7(models.Func):
+    """`uuidv7()`: built in from PostgreSQL 18, made by segments/migrations/0001 before that."""
+
+    function = "uuidv7"
+    output_field = models.UUIDField()
+
+
+class UuidV7Field(models.UUIDField):  # type: ignore[type-arg]  # not generic at run time
+    """Primary key whose values grow with time, so that inserts stay at one end of the index.
+
+    Python code and set-based SQL (INSERT ... SELECT) both get their keys from a default.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        defaults: dict[str, Any] = {
+            "primary_key": True,
+            "default": uuid7,
+            "db_default": UuidV7(),
+            "editable": False,
+        }
+        super().__init__(**{**defaults, **kwargs})
