@@ -1,0 +1,231 @@
+"""Opt-outs and consent: what a doctor said stays on record."""
+
+# ruff: noqa: ARG002  overridden signatures are Django's
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+
+from messaging import optout
+from messaging.models import ConsentRecord, UnsubscribeRecord
+from reengage.admin_base import (
+    BigTableMixin,
+    ChoicesDropdownFilter,
+    Confirmation,
+    DropdownFilter,
+    ModelAdmin,
+    ModelForm,
+    action,
+    confirm,
+    display,
+    is_confirmed,
+)
+from segments.admin.base import ImportedAdmin
+from segments.admin.search import DoctorSearchMixin
+
+
+class StandingFilter(DropdownFilter):
+    """Opt-outs that hold, or that the doctor took back."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """The two."""
+        return [("holds", "Holds"), ("back", "Taken back")]
+
+    def queryset(
+        self, request: HttpRequest, records: QuerySet[UnsubscribeRecord]
+    ) -> QuerySet[UnsubscribeRecord]:
+        """Keep the chosen ones."""
+        if self.value() not in ("holds", "back"):
+            return records
+        return records.filter(revoked_at__isnull=self.value() == "holds")
+
+
+class OptOutForm(ModelForm[UnsubscribeRecord]):
+    """A new opt-out. Saying it twice is one wish, so the database's rule is no error here."""
+
+    class Meta:
+        model = UnsubscribeRecord
+        fields = ("doctor", "channel", "segment_type", "reason")
+
+    def validate_constraints(self) -> None:
+        """Leave the one constraint to `optout.opt_out`, which keeps it."""
+
+
+@admin.register(UnsubscribeRecord)
+class UnsubscribeRecordAdmin(DoctorSearchMixin, BigTableMixin, ModelAdmin[UnsubscribeRecord]):
+    """Opt-outs. Adding one acts at once; none can be edited or deleted, only taken back."""
+
+    form = OptOutForm
+    list_display = (
+        "doctor",
+        "what_channel",
+        "what_kind",
+        "unsubscribed_at",
+        "source",
+        "state",
+        "revoked_at",
+    )
+    list_filter = (StandingFilter, ("channel", ChoicesDropdownFilter))
+    list_select_related = ("doctor",)
+    autocomplete_fields = ("doctor",)
+    actions = ("take_back_selected",)
+    actions_detail = ("take_back",)
+    add_fieldsets = (
+        (
+            None,
+            {
+                "fields": ("doctor", "channel", "segment_type", "reason"),
+                "description": "Acts at once: messages already planned are not sent.",
+            },
+        ),
+    )
+    fieldsets = (
+        (None, {"fields": ("doctor", "channel", "segment_type", "reason")}),
+        ("Record", {"fields": ("unsubscribed_at", "source", "delivery", "revoked_at")}),
+    )
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refused: a wish stays as it was said."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refused: taking it back is a fact of its own."""
+        return False
+
+    def has_take_back_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Whoever could change opt-outs if they could be changed."""
+        return request.user.has_perm("messaging.change_unsubscriberecord")
+
+    @display(description="channel")
+    def what_channel(self, record: UnsubscribeRecord) -> str:
+        """NULL means all."""
+        return record.get_channel_display() or "All channels"
+
+    @display(description="kind of campaign")
+    def what_kind(self, record: UnsubscribeRecord) -> str:
+        """NULL means all."""
+        return record.get_segment_type_display() or "All kinds"
+
+    @display(description="state", label={"Holds": "danger", "Taken back": "success"})
+    def state(self, record: UnsubscribeRecord) -> str:
+        """Whether it holds."""
+        return "Taken back" if record.revoked_at else "Holds"
+
+    def save_model(
+        self, request: HttpRequest, obj: UnsubscribeRecord, form: Any, change: Any
+    ) -> None:
+        """Opt the doctor out, at once."""
+        asked_at = timezone.now()
+        record = optout.opt_out(
+            obj.doctor_id,
+            obj.channel,
+            obj.segment_type,
+            reason=obj.reason or None,
+            source="admin",
+            now=asked_at,
+        )
+        if record.unsubscribed_at and record.unsubscribed_at < asked_at:
+            messages.info(request, "This opt-out was on record already: nothing has changed.")
+        obj.pk = record.pk
+
+    @action(description="Take back", icon="undo", permissions=["take_back"])
+    def take_back(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The button on an opt-out's page."""
+        records = self.get_queryset(request).filter(pk=object_id)
+        back = reverse("admin:messaging_unsubscriberecord_change", args=[object_id])
+        return self._take_back(request, records, back) or redirect(back)
+
+    @admin.action(description="Take back", permissions=["take_back"])
+    def take_back_selected(
+        self, request: HttpRequest, records: QuerySet[UnsubscribeRecord]
+    ) -> HttpResponse | None:
+        """The same for the ticked rows of the list."""
+        back = reverse("admin:messaging_unsubscriberecord_changelist")
+        return self._take_back(request, records, back)
+
+    def _take_back(
+        self, request: HttpRequest, records: QuerySet[UnsubscribeRecord], back: str
+    ) -> HttpResponse | None:
+        """Ask first; then take back those that hold, and say how many."""
+        if not self.has_take_back_permission(request):
+            raise PermissionDenied
+        standing = list(records.filter(revoked_at=None).select_related("doctor"))
+        if not standing:
+            messages.warning(request, "Nothing to do: taken back already.")
+            return redirect(back)
+        if not is_confirmed(request):
+            return confirm(self, request, _question(standing, request), back)
+        for record in standing:
+            optout.opt_in(record, timezone.now())
+        messages.success(request, f"Opt-outs taken back: {len(standing)}.")
+        return None
+
+
+def _question(standing: list[UnsubscribeRecord], request: HttpRequest) -> Confirmation:
+    """What is asked before doctors are written to again."""
+    return Confirmation(
+        title="Take back an opt-out",
+        question="Take back only what the doctor asked for. Write to them again?",
+        facts=[
+            f"{record.doctor}: {record.get_channel_display() or 'all channels'}, "
+            f"{record.get_segment_type_display() or 'all kinds of campaign'}."
+            for record in standing
+        ],
+        button="Take back",
+        is_dangerous=True,
+        selected=[record.pk for record in standing],
+        action=request.POST.get("action", ""),
+    )
+
+
+@admin.register(ConsentRecord)
+class ConsentRecordAdmin(DoctorSearchMixin, BigTableMixin, ImportedAdmin[ConsentRecord]):
+    """Consent, given and withdrawn. A new fact is a new row; rows are not edited."""
+
+    list_display = ("doctor", "channel", "given", "recorded_at", "source")
+    list_filter = (("channel", ChoicesDropdownFilter),)
+    list_select_related = ("doctor",)
+    autocomplete_fields = ("doctor",)
+    add_fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "doctor",
+                    "channel",
+                    "is_given",
+                    "recorded_at",
+                    "source",
+                    "text_shown",
+                ),
+                "description": "The newest record of a doctor's channel holds.",
+            },
+        ),
+    )
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refused: it proves what was said, when, and where."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refused: it proves what was said, when, and where."""
+        return False
+
+    def has_import_permission(self, request: HttpRequest) -> bool:
+        """A file of consents adds facts, as the form does."""
+        return self.has_add_permission(request)
+
+    @display(description="consent", label={"Given": "success", "Withdrawn": "danger"})
+    def given(self, record: ConsentRecord) -> str:
+        """In words."""
+        return "Given" if record.is_given else "Withdrawn"

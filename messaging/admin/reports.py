@@ -1,0 +1,104 @@
+"""What providers reported, and what the sandbox kept."""
+
+# ruff: noqa: ARG002  overridden signatures are Django's
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+
+from messaging.models import ProviderEvent, SandboxMessage
+from reengage.admin_base import DropdownFilter, ReadOnlyAdmin, display
+from segments.admin.search import DoctorSearchMixin
+
+# Nothing is fetched and no link is followed from here: either would count as the doctor's.
+_LOCKED = (
+    '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
+    'style-src \'unsafe-inline\'; img-src data:"><base target="_blank">'
+)
+
+
+class WaitingFilter(DropdownFilter):
+    """Reports that nothing was done with yet (idx_provider_events_open)."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Only the few that wait."""
+        return [("waiting", "Waiting to be counted")]
+
+    def queryset(
+        self, request: HttpRequest, events: QuerySet[ProviderEvent]
+    ) -> QuerySet[ProviderEvent]:
+        """Keep those."""
+        return events.filter(processed_at=None) if self.value() == "waiting" else events
+
+
+@admin.register(ProviderEvent)
+class ProviderEventAdmin(DoctorSearchMixin, ReadOnlyAdmin[ProviderEvent]):
+    """Every report as it came."""
+
+    doctor_path = "delivery__doctor"
+    list_display = (
+        "kind",
+        "doctor",
+        "provider",
+        "occurred_at",
+        "received_at",
+        "processed_at",
+        "cause",
+    )
+    list_filter = (WaitingFilter,)
+    list_select_related = ("delivery__doctor",)
+
+    @display(description="doctor")
+    def doctor(self, event: ProviderEvent) -> str | None:
+        """Whose message it is about, where it is known."""
+        return str(event.delivery.doctor) if event.delivery else None
+
+    @display(description="caused by")
+    def cause(self, event: ProviderEvent) -> str:
+        """A machine's opens and clicks are kept, not counted."""
+        return "A machine (not counted)" if event.is_machine else "The doctor or the provider"
+
+
+@admin.register(SandboxMessage)
+class SandboxMessageAdmin(DoctorSearchMixin, ReadOnlyAdmin[SandboxMessage]):
+    """Messages that would have gone out."""
+
+    doctor_path = "delivery__doctor"
+    list_display = ("recipient", "channel", "first_words", "accepted_at")
+    list_select_related = ("delivery",)
+    fields = ("delivery", "recipient", "accepted_at", "subject", "message_text", "page")
+    readonly_fields = ("message_text", "page")
+
+    @display(description="channel")
+    def channel(self, message: SandboxMessage) -> str:
+        """The delivery's channel."""
+        return message.delivery.get_channel_display()
+
+    @display(description="message")
+    def first_words(self, message: SandboxMessage) -> str:
+        """The subject, or how the text begins."""
+        text = message.subject or " ".join(message.text.split())
+        return text if len(text) <= 80 else f"{text[:79]}…"
+
+    @display(description="text")
+    def message_text(self, message: SandboxMessage) -> str:
+        """The text, its lines kept."""
+        return format_html('<div style="white-space: pre-wrap">{}</div>', message.text)
+
+    @display(description="as an e-mail program shows it")
+    def page(self, message: SandboxMessage) -> str:
+        """The HTML part in a frame that can neither load nor run anything."""
+        if not message.html:
+            return ""
+        return format_html(
+            '<iframe sandbox="" title="E-mail" srcdoc="{}" '
+            'style="width: 100%; height: 40rem; background: white"></iframe>',
+            _LOCKED + message.html,
+        )

@@ -1,0 +1,14 @@
+"""Django application of `messaging`."""
+
+from django.apps import AppConfig
+
+
+class MessagingConfig(AppConfig):
+    """Messaging: how."""
+
+    name = "messaging"
+    verbose_name = "Messaging"
+
+    def ready(self) -> None:
+        """Register the system checks and the kinds of import, which need the models."""
+        from messaging import checks, imports  # noqa: F401, PLC0415

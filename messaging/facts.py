@@ -1,0 +1,248 @@
+"""What the policy needs to know of a batch of deliveries, in a fixed number of queries."""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, time
+from functools import cache
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from django.apps import apps
+from django.conf import settings
+from django.db import connection
+from django.db.models import QuerySet
+
+from messaging.caps import WEEK, Caps, Taken
+from messaging.hours import Hours, common
+from messaging.models import AttemptOutcome, ConsentRecord, DeliveryAttempt, UnsubscribeRecord
+from messaging.plan import Plan, load_plan
+from messaging.policy import Facts
+from segments.definitions import definition
+
+COUNTED = (AttemptOutcome.PENDING, AttemptOutcome.ACCEPTED, AttemptOutcome.UNKNOWN)
+
+
+class Person(NamedTuple):
+    """What is needed of a doctor, read under the doctor's lock."""
+
+    id: int
+    timezone: str
+    email: str | None
+    phone: str | None
+    whatsapp: str | None
+    consent_version: int
+
+    def address(self, channel: str) -> str | None:
+        """Where a channel reaches the doctor; None: nowhere."""
+        if channel == "email":
+            return self.email
+        return (self.whatsapp or self.phone) if channel == "whatsapp" else self.phone
+
+
+class Row(NamedTuple):
+    """A delivery with what its enrolment, campaign and template say."""
+
+    id: uuid.UUID
+    doctor_id: int
+    channel: str
+    due_at: datetime
+    expires_at: datetime
+    token: str | None
+    enrollment_id: uuid.UUID
+    step_id: uuid.UUID
+    enrollment_status: str
+    subject: str
+    enrolled_at: datetime
+    campaign_status: str
+    segment_type: str
+    campaign_start: datetime | None
+    campaign_end: datetime | None
+    send_from: time
+    send_until: time
+    template_content: str
+    subject_line: str | None
+
+
+_ROWS = """
+    SELECT m.id, m.user_id, m.channel, m.due_at, m.expires_at, m.token, e.id, s.id,
+           e.status, e.subject, e.enrolled_at, c.status, c.segment_type, c.start_date, c.end_date,
+           c.send_from, c.send_until, t.template_content,
+           COALESCE(NULLIF(s.subject_line, ''), t.subject_line)
+    FROM message_deliveries m
+    JOIN campaign_enrollments e ON e.id = m.enrollment_id
+    JOIN campaigns c ON c.id = e.campaign_id
+    JOIN campaign_messages s ON s.id = m.campaign_message_id
+    JOIN message_templates t ON t.template_key = s.template_id
+    WHERE m.id = ANY(%s)
+"""
+
+
+def load_rows(delivery_ids: Sequence[uuid.UUID]) -> list[Row]:
+    """The deliveries, with what belongs to them, in one query."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ROWS, [list(delivery_ids)])
+        return [Row(*row) for row in cursor.fetchall()]
+
+
+def caps_from_settings() -> Caps:
+    """The frequency caps in force (strategy, Message Frequency Caps)."""
+    return Caps(settings.CAP_PER_DAY, settings.CAP_PER_WEEK, settings.CAP_CHANNEL_INTERVAL)
+
+
+@cache
+def sending_hours(channel: str, send_from: time, send_until: time) -> Hours | None:
+    """Hours of the channel and of the campaign together."""
+    return common((Hours(*settings.SEND_HOURS[channel]), Hours(send_from, send_until)))
+
+
+@dataclass(slots=True)
+class Batch:
+    """Facts of a batch; `took` keeps them true while the batch itself spends room."""
+
+    now: datetime
+    rows: dict[uuid.UUID, Row]
+    people: dict[int, Person]
+    caps: Caps
+    history: dict[int, list[Taken]]
+    optouts: dict[int, list[tuple[str | None, str | None]]]
+    consents: dict[tuple[int, str], bool]
+    returned: set[uuid.UUID]
+    eligible: set[tuple[str, int, str]]
+    plan: Plan = field(init=False)
+
+    def opted_out(self, doctor_id: int, channel: str, segment_type: str) -> bool:
+        """Whether a standing opt-out covers the channel and the kind of campaign."""
+        if doctor_id not in self.optouts:
+            return False
+        return any(
+            out_channel in (None, channel) and out_segment in (None, segment_type)
+            for out_channel, out_segment in self.optouts[doctor_id]
+        )
+
+    def has_consent(self, doctor_id: int, channel: str) -> bool:
+        """Consent where the channel needs it; a withdrawn one counts on every channel."""
+        needed = channel in settings.CONSENT_REQUIRED
+        return self.consents.get((doctor_id, channel), not needed)
+
+    def reachable(self, doctor_id: int, channel: str, segment_type: str) -> bool:
+        """Whether a message of this kind could go to the doctor on this channel at all."""
+        return (
+            bool(self.people[doctor_id].address(channel))
+            and self.has_consent(doctor_id, channel)
+            and not self.opted_out(doctor_id, channel, segment_type)
+        )
+
+    def facts(self, row: Row) -> Facts:
+        """Everything that decide() looks at for one delivery."""
+        person = self.people[row.doctor_id]
+        return Facts(
+            channel=row.channel,
+            due_at=row.due_at,
+            expires_at=row.expires_at,
+            zone=ZoneInfo(person.timezone),
+            hours=sending_hours(row.channel, row.send_from, row.send_until),
+            campaign_status=row.campaign_status,
+            campaign_start=row.campaign_start,
+            campaign_end=row.campaign_end,
+            enrollment_status=row.enrollment_status,
+            has_returned=row.enrollment_id in self.returned,
+            in_segment=(row.segment_type, row.doctor_id, row.subject) in self.eligible,
+            opted_out=self.opted_out(row.doctor_id, row.channel, row.segment_type),
+            has_consent=self.has_consent(row.doctor_id, row.channel),
+            has_address=bool(person.address(row.channel)),
+            template_approved=True,  # the sandbox needs no approval; real providers come with it
+            caps=self.caps,
+            history=tuple(self.history.get(row.doctor_id, ())),
+            ahead=self.plan.ahead_of(row.doctor_id, row.id),
+        )
+
+    def took(self, row: Row) -> None:
+        """A delivery of this batch was authorised: it counts for the doctor's others."""
+        self.history[row.doctor_id].append(Taken(row.channel, self.now))
+        self.plan.done(row.doctor_id, row.id)
+
+
+def load_batch(delivery_ids: Sequence[uuid.UUID], people: Iterable[Person], now: datetime) -> Batch:
+    """Read what decide() needs for these deliveries, whose doctors are locked by the caller."""
+    persons = {person.id: person for person in people}
+    doctor_ids = list(persons)
+    rows = {row.id: row for row in load_rows(delivery_ids)}
+    batch = Batch(
+        now=now,
+        rows=rows,
+        people=persons,
+        caps=caps_from_settings(),
+        history=_history(doctor_ids, now),
+        optouts=_optouts(doctor_ids),
+        consents=_consents(doctor_ids),
+        returned=_returned(rows.values(), now),
+        eligible=_eligible(rows.values(), now),
+    )
+    batch.plan = load_plan(doctor_ids, now, batch.reachable, sending_hours)
+    return batch
+
+
+def _history(doctor_ids: list[int], now: datetime) -> dict[int, list[Taken]]:
+    history: dict[int, list[Taken]] = defaultdict(list)
+    attempts = DeliveryAttempt.objects.filter(
+        doctor_id__in=doctor_ids, authorised_at__gt=now - WEEK, outcome__in=COUNTED
+    )
+    for doctor_id, channel, at in attempts.order_by().values_list(
+        "doctor_id", "channel", "authorised_at"
+    ):
+        history[doctor_id].append(Taken(channel, at))
+    return history
+
+
+def _optouts(doctor_ids: list[int]) -> dict[int, list[tuple[str | None, str | None]]]:
+    optouts: dict[int, list[tuple[str | None, str | None]]] = defaultdict(list)
+    standing = UnsubscribeRecord.objects.standing().filter(doctor_id__in=doctor_ids)
+    for doctor_id, channel, segment_type in standing.order_by().values_list(
+        "doctor_id", "channel", "segment_type"
+    ):
+        optouts[doctor_id].append((channel, segment_type))
+    return optouts
+
+
+def _consents(doctor_ids: list[int]) -> dict[tuple[int, str], bool]:
+    newest = (
+        ConsentRecord.objects.filter(doctor_id__in=doctor_ids)
+        .order_by("doctor_id", "channel", "-recorded_at")
+        .distinct("doctor_id", "channel")
+        .values_list("doctor_id", "channel", "is_given")
+    )
+    return {(doctor_id, channel): is_given for doctor_id, channel, is_given in newest}
+
+
+def _by_segment(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    groups: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row.segment_type].append(row)
+    return groups
+
+
+def _returned(rows: Iterable[Row], now: datetime) -> set[uuid.UUID]:
+    model: Any = apps.get_model("campaigns", "CampaignEnrollment")
+    enrollments: QuerySet[Any] = model.objects.all()
+    found: set[uuid.UUID] = set()
+    for segment_type, group in _by_segment(rows).items():
+        ids = {row.enrollment_id for row in group}
+        came_back = definition(segment_type).returned(enrollments.filter(pk__in=ids), now)
+        found.update(came_back.order_by().values_list("pk", flat=True))
+    return found
+
+
+def _eligible(rows: Iterable[Row], now: datetime) -> set[tuple[str, int, str]]:
+    found: set[tuple[str, int, str]] = set()
+    for segment_type, group in _by_segment(rows).items():
+        still = definition(segment_type).eligible(now)
+        still = still.filter(doctor_id__in={row.doctor_id for row in group})
+        found.update(
+            (segment_type, doctor_id, subject)
+            for doctor_id, subject in still.order_by().values_list("doctor_id", "subject")
+        )
+    return found

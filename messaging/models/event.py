@@ -1,0 +1,60 @@
+"""What providers, links and doctors report back."""
+
+from django.contrib.postgres.functions import TransactionNow
+from django.db import models
+from django.db.models import Q
+
+from messaging.models.delivery import MessageDelivery
+from segments.models.fields import UuidV7Field
+
+
+class EventKind(models.TextChoices):
+    """What happened to a message."""
+
+    SENT = "sent", "Sent"
+    DELIVERED = "delivered", "Delivered"
+    OPENED = "opened", "Opened"
+    CLICKED = "clicked", "Clicked"
+    FAILED = "failed", "Failed"
+
+
+class ProviderEvent(models.Model):
+    """One report, stored as it came before anything is done with it."""
+
+    id = UuidV7Field()
+    provider = models.CharField(max_length=30)
+    event_key = models.CharField(
+        max_length=200, help_text="Unique for the provider: a report that comes twice is kept once."
+    )
+    kind = models.CharField(max_length=20, choices=EventKind)
+    delivery = models.ForeignKey(
+        MessageDelivery, on_delete=models.CASCADE, null=True, blank=True, related_name="events"
+    )
+    external_id = models.CharField(max_length=255, default="", db_default="", blank=True)
+    occurred_at = models.DateTimeField()
+    received_at = models.DateTimeField(db_default=TransactionNow())
+    processed_at = models.DateTimeField(null=True, blank=True)
+    is_machine = models.BooleanField(
+        "by a machine",
+        default=False,
+        db_default=False,
+        help_text="A scanner, a preview or a HEAD request: kept, not counted.",
+    )
+    detail = models.JSONField(default=dict, db_default={}, blank=True)
+
+    class Meta:
+        db_table = "provider_events"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["provider", "event_key"], name="provider_events_event_once"
+            )
+        ]
+        indexes = [
+            # track.apply_events: what is not processed yet.
+            models.Index(
+                fields=["id"], name="idx_provider_events_open", condition=Q(processed_at=None)
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()}, {self.occurred_at:%d %b %Y %H:%M}"

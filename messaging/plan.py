@@ -1,0 +1,193 @@
+"""What else is to go to the same doctors, and which of it has first call on the caps.
+
+strategy and design, section 4: on a day with several channels the campaign's channel order says
+who goes first, between campaigns their priority; and a message that is not its day's first
+channel leaves room for the first-channel messages of the next seven days.
+"""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.db import connection
+
+from messaging.caps import WEEK, Planned
+from messaging.due import FIRST_DAY, due_at
+from messaging.hours import Hours
+from messaging.models import Channel, DeliveryStatus
+
+Reachable = Callable[[int, str, str], bool]
+SendingHours = Callable[[str, time, time], Hours | None]
+
+# A step that fell due this long ago has expired, whatever the campaign says.
+LOOK_BACK = timedelta(days=3)
+
+# Steps of the doctors' running enrolments that are due around now, with their delivery if any.
+# Times come as seconds: a window has thousands, mostly the same few, and few are looked at.
+_STEPS = f"""
+    SELECT e.user_id, e.id, s.delay_days, s.channel, c.segment_type, c.priority,
+           array_position(c.channel_order, s.channel), c.send_from, c.send_until,
+           extract(epoch FROM COALESCE(m.due_at, p.due_at))::float8,
+           extract(epoch FROM m.expires_at)::float8, m.id, m.status,
+           extract(epoch FROM m.scheduled_at)::float8
+    FROM (
+        SELECT e.id, e.user_id, e.campaign_id, e.enrolled_at, {FIRST_DAY} AS first_day
+        FROM campaign_enrollments e
+        JOIN campaigns c ON c.id = e.campaign_id AND c.status = 'active'
+        JOIN doctors d ON d.id = e.user_id
+        WHERE e.user_id = ANY(%(doctors)s) AND e.status = 'active'
+        OFFSET 0
+    ) e
+    JOIN campaigns c ON c.id = e.campaign_id
+    JOIN doctors d ON d.id = e.user_id
+    JOIN campaign_messages s ON s.campaign_id = c.id
+        AND e.first_day + s.delay_days BETWEEN %(since)s::date - 1 AND %(until)s::date + 1
+    CROSS JOIN LATERAL (SELECT {due_at("e.first_day")} AS due_at) p
+    LEFT JOIN message_deliveries m ON m.enrollment_id = e.id AND m.campaign_message_id = s.id
+    WHERE (c.end_date IS NULL OR p.due_at < c.end_date)
+      AND p.due_at BETWEEN %(since)s AND %(until)s
+    ORDER BY e.user_id, e.id, s.delay_days
+"""  # noqa: S608  only constants are put in
+
+
+class StepRow(NamedTuple):
+    """A row of _STEPS; times are seconds since 1970."""
+
+    doctor_id: int
+    enrollment_id: uuid.UUID
+    day: int
+    channel: str
+    segment_type: str
+    priority: int
+    place: int
+    send_from: time
+    send_until: time
+    due: float
+    expires: float | None
+    delivery_id: uuid.UUID | None
+    status: str | None
+    scheduled: float | None
+
+
+@lru_cache(maxsize=4096)
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+Rank = tuple[int, int, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step to come and its claim on the doctor's caps."""
+
+    row: StepRow
+    is_first: bool  # its day's first channel among those that reach the doctor
+    hours: Hours
+
+    @property
+    def rank(self) -> Rank:
+        """Priority of the campaign, place of the channel, due: smaller goes first."""
+        return (self.row.priority, self.row.place, self.row.due)
+
+    def is_ahead_of(self, other: Step, now: float) -> bool:
+        """Whether this step has first call where both want the same room."""
+        if self is other:
+            return False
+        if self.is_first != other.is_first:
+            return self.is_first
+        contends = self.row.scheduled is not None and self.row.scheduled <= now
+        return contends and self.rank < other.rank
+
+    def planned(self) -> Planned:
+        """The step as the caps see it."""
+        row = self.row
+        due = _moment(row.due)
+        return Planned(
+            channel=row.channel,
+            due_at=due if row.scheduled is None else _moment(row.scheduled),
+            expires_at=due + settings.STEP_EXPIRES_AFTER
+            if row.expires is None
+            else _moment(row.expires),
+            hours=self.hours,
+            label=f"{Channel(row.channel).label} of day {row.day}",
+        )
+
+
+@dataclass(slots=True)
+class Plan:
+    """The steps to come of each doctor of a batch."""
+
+    now: datetime
+    steps: dict[int, list[Step]]
+
+    def ahead_of(self, doctor_id: int, delivery_id: uuid.UUID) -> tuple[Planned, ...]:
+        """The messages that have first call on the doctor's caps before this delivery."""
+        own = self._own(doctor_id, delivery_id)
+        if own is None:
+            return ()
+        now = self.now.timestamp()
+        return tuple(step.planned() for step in self.steps[doctor_id] if step.is_ahead_of(own, now))
+
+    def rank(self, doctor_id: int, delivery_id: uuid.UUID) -> Rank:
+        """The delivery's rank among the doctor's; one that is not in the plan goes last."""
+        own = self._own(doctor_id, delivery_id)
+        return own.rank if own else (sys.maxsize, 0, 0.0)
+
+    def done(self, doctor_id: int, delivery_id: uuid.UUID) -> None:
+        """The delivery was authorised: it is no longer to come."""
+        own = self._own(doctor_id, delivery_id)
+        if own is not None:
+            self.steps[doctor_id].remove(own)
+
+    def _own(self, doctor_id: int, delivery_id: uuid.UUID) -> Step | None:
+        steps = self.steps.get(doctor_id, ())
+        return next((step for step in steps if step.row.delivery_id == delivery_id), None)
+
+
+def load_plan(
+    doctor_ids: Sequence[int], now: datetime, reachable: Reachable, hours: SendingHours
+) -> Plan:
+    """Read the steps of the next seven days for these doctors, in one query."""
+    window: dict[str, Any] = {
+        "doctors": list(doctor_ids),
+        "since": now - LOOK_BACK,
+        "until": now + WEEK,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_STEPS, window)
+        rows = map(StepRow._make, cursor.fetchall())
+    steps: dict[int, list[Step]] = defaultdict(list)
+    for (doctor_id, _, _), group in groupby(rows, key=itemgetter(0, 1, 2)):
+        steps[doctor_id] += _steps_of_day(list(group), reachable, hours)
+    return Plan(now, steps)
+
+
+def _steps_of_day(rows: list[StepRow], reachable: Reachable, hours: SendingHours) -> list[Step]:
+    """The steps to come of one enrolment's day, the first channel marked."""
+    alive = [
+        row
+        for row in rows
+        if row.status not in _GONE and reachable(row.doctor_id, row.channel, row.segment_type)
+    ]
+    first = min((row.place for row in alive), default=None)
+    return [
+        Step(row, row.place == first, shared)
+        for row in alive
+        if row.status in _TO_COME
+        and (shared := hours(row.channel, row.send_from, row.send_until)) is not None
+    ]
+
+
+_GONE = frozenset({DeliveryStatus.SKIPPED, DeliveryStatus.FAILED})
+_TO_COME = frozenset({None, DeliveryStatus.SCHEDULED})

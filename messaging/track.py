@@ -1,0 +1,132 @@
+"""Reports become facts: provider events, clicks and opens are stored as they come, then folded.
+
+delivered_at, opened_at and clicked_at are filled with the earliest time reported and the status is
+the highest rank reached, so late, doubled and shuffled reports change nothing.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, transaction
+
+from messaging.models import EventKind, MessageDelivery, ProviderEvent
+
+BATCH = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One report about a message, named by our delivery id or by the provider's own id."""
+
+    provider: str
+    key: str  # unique within the provider; the same report twice has the same key
+    kind: EventKind
+    occurred_at: datetime
+    delivery_id: uuid.UUID | None = None
+    external_id: str = ""
+    is_machine: bool = False
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+def store(events: Iterable[Event], now: datetime) -> int:
+    """Keep the raw events, each once; returns how many were new."""
+    before = [
+        ProviderEvent(
+            provider=event.provider,
+            event_key=event.key,
+            kind=event.kind,
+            delivery_id=event.delivery_id,
+            external_id=event.external_id,
+            occurred_at=event.occurred_at,
+            received_at=now,
+            is_machine=event.is_machine,
+            detail=event.detail,
+        )
+        for event in events
+    ]
+    return _insert_new(before)
+
+
+def _insert_new(events: Sequence[ProviderEvent]) -> int:
+    """Insert what is not there yet, in one statement a batch."""
+    if not events:
+        return 0
+    keys = [event.event_key for event in events]
+    with transaction.atomic():
+        known = ProviderEvent.objects.filter(event_key__in=keys).count()
+        ProviderEvent.objects.bulk_create(events, batch_size=BATCH, ignore_conflicts=True)
+        return ProviderEvent.objects.filter(event_key__in=keys).count() - known
+
+
+# Events are claimed with SKIP LOCKED, so that two lanes never fold the same ones; folding them
+# twice would change nothing. One that names no known delivery stays open and is found later.
+# A click means that it was read, and an open that it arrived, whatever else was reported.
+_APPLY = """
+    WITH named AS (
+        SELECT o.id, o.kind, o.occurred_at, o.is_machine, o.detail,
+               COALESCE(o.delivery_id, m.id) AS target
+        FROM provider_events o
+        LEFT JOIN message_deliveries m
+          ON o.delivery_id IS NULL AND o.external_id <> '' AND m.external_id = o.external_id
+        WHERE o.processed_at IS NULL AND (o.delivery_id IS NOT NULL OR m.id IS NOT NULL)
+        ORDER BY o.id LIMIT %(limit)s
+        FOR UPDATE OF o SKIP LOCKED
+    ), folded AS (
+        SELECT target,
+               min(occurred_at) AS first_at,
+               min(occurred_at) FILTER (WHERE kind IN ('delivered', 'opened', 'clicked'))
+                   AS delivered_at,
+               min(occurred_at) FILTER (WHERE kind IN ('opened', 'clicked')) AS opened_at,
+               min(occurred_at) FILTER (WHERE kind = 'clicked') AS clicked_at,
+               min(occurred_at) FILTER (WHERE kind = 'failed') AS failed_at,
+               max(detail->>'error') FILTER (WHERE kind = 'failed') AS error
+        FROM named WHERE NOT is_machine
+        GROUP BY target
+    ), facts AS (
+        UPDATE message_deliveries m
+        SET sent_at = COALESCE(m.sent_at, f.first_at),
+            delivered_at = LEAST(m.delivered_at, f.delivered_at),
+            opened_at = LEAST(m.opened_at, f.opened_at),
+            clicked_at = LEAST(m.clicked_at, f.clicked_at),
+            failed_at = LEAST(m.failed_at, f.failed_at),
+            error_message = CASE
+                WHEN f.failed_at IS NULL THEN m.error_message
+                ELSE COALESCE(m.error_message, f.error, 'The provider could not deliver it.') END,
+            lease_expires_at = NULL,
+            status = CASE
+                WHEN COALESCE(m.clicked_at, f.clicked_at) IS NOT NULL THEN 'clicked'
+                WHEN COALESCE(m.opened_at, f.opened_at) IS NOT NULL THEN 'opened'
+                WHEN COALESCE(m.delivered_at, f.delivered_at) IS NOT NULL THEN 'delivered'
+                WHEN COALESCE(m.failed_at, f.failed_at) IS NOT NULL THEN 'failed'
+                ELSE 'sent' END
+        FROM folded f
+        WHERE m.id = f.target AND m.status NOT IN ('scheduled', 'skipped')
+        RETURNING m.id
+    ), done AS (
+        UPDATE provider_events e SET processed_at = %(now)s, delivery_id = n.target
+        FROM named n WHERE e.id = n.id
+    )
+    SELECT count(*) FROM named
+"""
+
+
+def apply_events(now: datetime) -> int:
+    """Fold every stored event into its delivery; returns how many were applied."""
+    applied: int = 0
+    while True:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(_APPLY, {"now": now, "limit": BATCH})
+            (named,) = cursor.fetchone()
+        applied += int(named)
+        if named < BATCH:
+            return applied
+
+
+def find_by_token(token: str) -> MessageDelivery | None:
+    """The delivery that a link names; None: nobody's link."""
+    return MessageDelivery.objects.filter(token=token).first() if token else None

@@ -1,0 +1,145 @@
+"""Two of everything at once: the same rows as one, never a second send, never after an opt-out."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.db import connection, connections, transaction
+
+from campaigns.enroll import enroll
+from campaigns.models import CampaignEnrollment
+from campaigns.schedule import schedule_due
+from messaging.authorize import authorize_due
+from messaging.models import DeliveryAttempt, MessageDelivery, SandboxMessage
+from messaging.optout import opt_out
+from messaging.send import send_due
+from segments.models import Doctor
+from tests.engine import DAY, NOW, campaign, enrolled, member
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def at_once(*calls: Callable[[], Any]) -> list[Any]:
+    """Run the calls in threads that start together; their results, or the first error."""
+    gate = threading.Barrier(len(calls))
+
+    def run(call: Callable[[], Any]) -> Any:
+        try:
+            gate.wait(10)
+            return call()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return [future.result(60) for future in [pool.submit(run, call) for call in calls]]
+
+
+def drain(channel: str) -> None:
+    while send_due(channel, NOW):
+        pass
+
+
+def test_two_enrolments_at_once_give_the_same_rows_as_one():
+    made = campaign()
+    for _ in range(40):
+        member()
+    counts = at_once(*[lambda: enroll(made, NOW)] * 3)
+    assert sum(counts) == 40
+    assert CampaignEnrollment.objects.count() == 40
+
+
+def test_two_schedulers_at_once_give_the_same_rows_as_one():
+    enrolled(40, days=(0, 3))
+    counts = at_once(*[lambda: schedule_due(NOW)] * 3)
+    assert sum(counts) == 120
+    assert MessageDelivery.objects.count() == 120
+
+
+def test_dispatchers_of_all_lanes_at_once_send_each_message_once_and_keep_the_caps():
+    enrolled(60, days=(0,))
+    enrolled(0, days=(0,))  # a second campaign for the same doctors
+    schedule_due(NOW)
+    at_once(*[lambda c=c: drain(c) for c in ("whatsapp", "sms", "email") for _ in range(2)])
+    drain("whatsapp"), drain("sms"), drain("email")
+    assert SandboxMessage.objects.count() == DeliveryAttempt.objects.count() == 120
+    per_doctor = DeliveryAttempt.objects.values_list("doctor_id", "channel")
+    for person in Doctor.objects.values_list("pk", flat=True):
+        channels = sorted(channel for pk, channel in per_doctor if pk == person)
+        assert channels == ["sms", "whatsapp"]
+
+
+def test_an_opt_out_while_sending_stops_every_later_message():
+    enrolled(60, days=(0,), channels=("sms", "email"))
+    schedule_due(NOW)
+    people = list(Doctor.objects.values_list("pk", flat=True))
+
+    def opt_everybody_out() -> None:
+        for person in people:
+            opt_out(person, None, None, source="test", now=NOW)
+
+    at_once(opt_everybody_out, lambda: drain("sms"), lambda: drain("email"))
+    drain("sms"), drain("email")
+    assert set(MessageDelivery.objects.values_list("status", flat=True)) <= {"sent", "skipped"}
+    # Each attempt saw the consent that held when it was authorised: the one before the opt-out.
+    assert set(DeliveryAttempt.objects.values_list("consent_version", flat=True)) <= {0}
+    assert set(Doctor.objects.values_list("consent_version", flat=True)) == {1}
+
+
+def test_an_opt_out_that_holds_the_doctor_first_wins():
+    (enrollment,) = enrolled(days=(0,), channels=("sms",))
+    schedule_due(NOW)
+    with transaction.atomic():
+        opt_out(enrollment.doctor_id, None, None, source="test", now=NOW)
+        (authorized,) = at_once(lambda: authorize_due("sms", NOW))
+        assert not authorized  # left for the next round, without waiting
+    assert not authorize_due("sms", NOW).claims
+    assert MessageDelivery.objects.get().skip_reason == "unsubscribed"
+
+
+def test_an_authorisation_that_holds_the_doctor_first_makes_the_opt_out_wait():
+    (enrollment,) = enrolled(days=(0,), channels=("sms",))
+    schedule_due(NOW)
+    done = threading.Event()
+
+    def opt_out_now() -> None:
+        opt_out(enrollment.doctor_id, None, None, source="test", now=NOW)
+        done.set()
+        connections.close_all()
+
+    with transaction.atomic():
+        (claim,) = authorize_due("sms", NOW).claims
+        thread = threading.Thread(target=opt_out_now)
+        thread.start()
+        assert waits_for_a_lock()
+        assert not done.is_set()
+    thread.join(10)
+    assert done.is_set()
+    attempt = DeliveryAttempt.objects.get(delivery_id=claim.delivery_id)
+    assert attempt.consent_version == 0
+    assert Doctor.objects.get().consent_version == 1
+
+
+def waits_for_a_lock() -> bool:
+    """Wait until another connection waits for a lock."""
+    for _ in range(100):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(0.05), count(*) FROM pg_locks WHERE NOT granted")
+            if cursor.fetchone()[1]:
+                return True
+    return False
+
+
+def test_a_scheduler_and_an_opt_out_at_once_neither_wait_in_a_circle_nor_write_afterwards():
+    enrolled(40, days=(0,))
+    people = list(Doctor.objects.values_list("pk", flat=True))
+
+    def opt_everybody_out() -> None:
+        for person in people:
+            opt_out(person, None, None, source="test", now=NOW)
+
+    at_once(opt_everybody_out, lambda: schedule_due(NOW), lambda: schedule_due(NOW))
+    drain("sms"), drain("whatsapp"), drain("email")
+    schedule_due(NOW + DAY)
+    assert not SandboxMessage.objects.exists()
