@@ -1,0 +1,134 @@
+"""Enrolments and daily figures: written by the engine, read here."""
+
+# ruff: noqa: ARG002  overridden signatures are Django's
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+
+from campaigns import analytics
+from campaigns.models import CampaignAnalytics, CampaignEnrollment
+from reengage.admin_base import (
+    ChoicesDropdownFilter,
+    Confirmation,
+    PageExtrasMixin,
+    RangeDateFilter,
+    ReadOnlyAdmin,
+    RelatedDropdownFilter,
+    Table,
+    action,
+    confirm,
+    display,
+    is_confirmed,
+)
+from segments.admin.base import link, when
+from segments.admin.search import DoctorSearchMixin
+
+STATUS_COLOURS = {
+    "active": "info",
+    "completed": "default",
+    "converted": "success",
+    "left": "default",
+    "unsubscribed": "danger",
+    "bounced": "warning",
+}
+# A day's figures may still change: a report can come days late.
+RECOUNTED_DAYS = 30
+
+
+@admin.register(CampaignEnrollment)
+class CampaignEnrollmentAdmin(
+    DoctorSearchMixin, PageExtrasMixin[CampaignEnrollment], ReadOnlyAdmin[CampaignEnrollment]
+):
+    """Doctors under way in campaigns, and how it ended."""
+
+    list_display = (
+        "doctor",
+        "campaign",
+        "subject",
+        "state",
+        "enrolled_at",
+        "next_due_at",
+        "converted_at",
+    )
+    list_filter = (("campaign", RelatedDropdownFilter), ("status", ChoicesDropdownFilter))
+    list_select_related = ("doctor", "campaign")
+    fields = (
+        "doctor",
+        "campaign",
+        "subject",
+        "status",
+        "enrolled_at",
+        "next_due_at",
+        "completed_at",
+        "converted_at",
+        "unsubscribed_at",
+    )
+
+    @display(description="status", label=STATUS_COLOURS)
+    def state(self, enrollment: CampaignEnrollment) -> tuple[str, str]:
+        """Status as a coloured word."""
+        return enrollment.status, enrollment.get_status_display()
+
+    def tables(self, request: HttpRequest, obj: CampaignEnrollment) -> list[Table]:
+        """Its messages, in the order of their days."""
+        deliveries = obj.deliveries.select_related("campaign_message").order_by("due_at")
+        return [
+            Table(
+                title="Messages",
+                headers=("Step", "Planned for", "Sent", "Status", "Why"),
+                rows=[
+                    (
+                        link("messaging_messagedelivery", row.pk, row.campaign_message),
+                        when(row.scheduled_at),
+                        when(row.sent_at),
+                        row.get_status_display(),
+                        row.get_skip_reason_display() or row.error_message,
+                    )
+                    for row in deliveries
+                ],
+                empty="No message is planned yet: that is done every hour.",
+            )
+        ]
+
+
+@admin.register(CampaignAnalytics)
+class CampaignAnalyticsAdmin(ReadOnlyAdmin[CampaignAnalytics]):
+    """What happened on each day, on each channel."""
+
+    ordering = ("-date", "campaign__priority", "channel")
+    list_display = (
+        "date",
+        "campaign",
+        "channel",
+        "total_sent",
+        "total_delivered",
+        "total_opened",
+        "total_clicked",
+        "total_failed",
+        "total_unsubscribed",
+    )
+    list_filter = (
+        ("campaign", RelatedDropdownFilter),
+        ("channel", ChoicesDropdownFilter),
+        ("date", RangeDateFilter),
+    )
+    list_select_related = ("campaign",)
+    actions_list = ("count_again",)
+
+    @action(description="Count again", icon="refresh", permissions=["view"])
+    def count_again(self, request: HttpRequest) -> HttpResponse:
+        """Bring the figures up to this minute, instead of waiting for the evening."""
+        back = reverse("admin:campaigns_campaignanalytics_changelist")
+        if not is_confirmed(request):
+            question = f"Count the last {RECOUNTED_DAYS} days again? No message is touched."
+            return confirm(self, request, Confirmation("Count again", question, "Count"), back)
+        today = timezone.localdate()
+        changed = analytics.roll_up(today - timedelta(days=RECOUNTED_DAYS), today)
+        messages.success(request, f"Counted. Rows that are new or changed: {changed}.")
+        return redirect(back)

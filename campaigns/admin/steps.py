@@ -1,0 +1,150 @@
+"""A campaign's steps, edited on the campaign's page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.db import models
+from django.http import HttpRequest
+
+from campaigns.models import Campaign, CampaignMessage, CampaignStatus
+from messaging.models import MessageTemplate
+from reengage.admin_base import (
+    InlineFormSet,
+    ModelForm,
+    NumberWidget,
+    TabularInline,
+    TextInputWidget,
+    display,
+)
+
+# A new step without a place goes to the end; `StepFormSet` numbers them afterwards.
+LAST = 32_000
+
+
+class StepForm(ModelForm[CampaignMessage]):
+    """One step. The template says on which channel it goes."""
+
+    sequence_order = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+    class Meta:
+        model = CampaignMessage
+        fields = ("sequence_order", "delay_days", "template", "subject_line")
+
+    def clean(self) -> dict[str, Any] | None:
+        """Take the channel from the template; put a step without a place last."""
+        cleaned = super().clean()
+        if cleaned is None:
+            cleaned = self.cleaned_data
+        if cleaned.get("sequence_order") is None:
+            cleaned["sequence_order"] = LAST
+        if template := cleaned.get("template"):
+            self.instance.channel = template.channel
+        return cleaned
+
+    def validate_constraints(self) -> None:
+        """Leave places to the formset: two steps that change places are no error."""
+
+
+class StepFormSet(InlineFormSet[CampaignMessage, Campaign, StepForm]):
+    """All steps of one campaign; saving numbers them 1, 2, 3, …"""
+
+    def _construct_form(self, i: int, **kwargs: Any) -> StepForm:
+        form: StepForm = super()._construct_form(i, **kwargs)
+        form.instance.campaign = self.instance
+        return form
+
+    def save(self, commit: bool = True) -> list[CampaignMessage]:  # noqa: FBT001, FBT002  Django's
+        """Save the steps, then close the gaps in their numbers."""
+        saved: list[CampaignMessage] = super().save(commit=commit)
+        if commit:
+            renumber(self.instance)
+        return saved
+
+
+def renumber(campaign: Campaign) -> None:
+    """Number the steps from 1 in their order; the database checks places at commit."""
+    steps = list(campaign.steps.order_by("sequence_order", "delay_days", "pk"))
+    for place, step in enumerate(steps, start=1):
+        step.sequence_order = place
+    CampaignMessage.objects.bulk_update(steps, ["sequence_order"])
+
+
+class StepInline(TabularInline[CampaignMessage, Campaign]):
+    """The sequence. Dragging a row changes its place."""
+
+    model = CampaignMessage
+    form = StepForm
+    formset = StepFormSet
+    verbose_name_plural = "steps"
+    fields = ("delay_days", "template", "channel_name", "subject_line", "sequence_order")
+    readonly_fields = ("channel_name",)
+    ordering = ("sequence_order",)
+    ordering_field = "sequence_order"
+    hide_ordering_field = True
+    hide_title = True
+
+    @display(description="channel")
+    def channel_name(self, step: CampaignMessage) -> str:
+        """The template's channel."""
+        return step.get_channel_display() if step.channel else "from the template"
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[CampaignMessage]:
+        """With the templates: each row names its own."""
+        return super().get_queryset(request).select_related("template", "campaign")
+
+    def formfield_for_foreignkey(
+        self, db_field: models.ForeignKey[Any, Any], request: HttpRequest | None, **kwargs: Any
+    ) -> Any:
+        """Offer the templates of the campaign's segment, grouped by channel."""
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if db_field.name == "template" and field is not None:
+            campaign = getattr(request, "edited_campaign", None)
+            templates = MessageTemplate.objects.order_by("channel", "sequence_order")
+            if campaign:
+                templates = templates.filter(segment_type=campaign.segment_type)
+            field.queryset = templates
+            # Looked up once for all rows, not once for each.
+            field.choices = _grouped(templates)
+        return field
+
+    def formfield_for_dbfield(
+        self, db_field: models.Field[Any, Any], request: HttpRequest | None, **kwargs: Any
+    ) -> Any:
+        """A subject is one line, a day a short number."""
+        if db_field.name == "subject_line":
+            kwargs["widget"] = TextInputWidget()
+        elif db_field.name == "delay_days":
+            kwargs["widget"] = NumberWidget(attrs={"style": "width: 5rem"})
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name == "template" and field is not None:
+            # No buttons beside it: a template is made and edited on its own page.
+            field.widget = getattr(field.widget, "widget", field.widget)
+        return field
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Steps are edited while nothing is being sent."""
+        return super().has_change_permission(request, obj) and _is_editable(obj)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Steps are edited while nothing is being sent."""
+        return super().has_add_permission(request, obj) and _is_editable(obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Steps are edited while nothing is being sent."""
+        return super().has_delete_permission(request, obj) and _is_editable(obj)
+
+
+def _is_editable(campaign: Campaign | None) -> bool:
+    return campaign is None or campaign.status in (CampaignStatus.DRAFT, CampaignStatus.PAUSED)
+
+
+def _grouped(templates: models.QuerySet[MessageTemplate]) -> list[tuple[str, Any]]:
+    """Choices by channel: "E-mail" -> "2. Case Study"."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for template in templates:
+        name = template.title or template.template_key
+        entry = (template.template_key, f"{template.sequence_order}. {name}")
+        groups.setdefault(template.get_channel_display(), []).append(entry)
+    return [("", "Choose a template"), *groups.items()]

@@ -1,0 +1,95 @@
+"""Who came back, and who is done: the ways in which an enrolment ends."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import QuerySet
+
+from campaigns.models import Campaign, CampaignEnrollment, CampaignStatus, EnrollmentStatus
+from segments.definitions import definition
+
+# What is still scheduled of ended enrolments; `sending` ones can't be called back.
+_SKIP_SCHEDULED = """
+    UPDATE message_deliveries
+    SET status = 'skipped', skip_reason = %(reason)s, skip_detail = %(detail)s
+    WHERE enrollment_id = ANY(%(enrollments)s) AND status = 'scheduled'
+"""
+
+
+def end_converted(now: datetime) -> int:
+    """End every enrolment whose doctor reached the goal, and skip what was still to come.
+
+    Returns how many ended.
+    """
+    with_enrollments = Campaign.objects.exclude(status=CampaignStatus.DRAFT)
+    return sum(_end_converted(campaign, now) for campaign in with_enrollments)
+
+
+@transaction.atomic
+def _end_converted(campaign: Campaign, now: datetime) -> int:
+    under_way = CampaignEnrollment.objects.filter(campaign=campaign, status=EnrollmentStatus.ACTIVE)
+    came_back: QuerySet[Any] = definition(campaign.segment_type).returned(under_way, now)
+    # In key order, and what another run holds is left to it: two runs never wait in a circle.
+    free = came_back.order_by("pk").select_for_update(of=("self",), skip_locked=True)
+    rows = list(free.values_list("pk", "returned_at"))
+    if not rows:
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE campaign_enrollments e
+            SET status = 'converted', converted_at = v.at, completed_at = %s, next_due_at = NULL
+            FROM unnest(%s::uuid[], %s::timestamptz[]) AS v(id, at)
+            WHERE e.id = v.id AND e.status = 'active'
+            """,
+            [now, [pk for pk, _ in rows], [at for _, at in rows]],
+        )
+        ended = int(cursor.rowcount)
+    _skip_scheduled([pk for pk, _ in rows], "converted", "the doctor has come back")
+    return ended
+
+
+def end_finished(now: datetime) -> int:
+    """End the enrolments that have nothing more to come; returns how many ended.
+
+    Done means: all steps scheduled, none waiting or in the air, and the goal's days over, since a
+    doctor who comes back on the last of them still counts.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE campaign_enrollments e SET status = 'completed', completed_at = %(now)s
+            FROM campaigns c
+            WHERE c.id = e.campaign_id AND e.status = 'active' AND e.next_due_at IS NULL
+              AND e.enrolled_at + make_interval(days => COALESCE(c.goal_days, 0)) <= %(now)s
+              AND NOT EXISTS (
+                SELECT FROM message_deliveries m
+                WHERE m.enrollment_id = e.id AND m.status IN ('scheduled', 'sending')
+              )
+            """,
+            {"now": now},
+        )
+        return int(cursor.rowcount)
+
+
+@transaction.atomic
+def end_all(enrollments: QuerySet[CampaignEnrollment], now: datetime) -> int:
+    """End these enrolments because their campaign is over; returns how many ended."""
+    active = enrollments.filter(status=EnrollmentStatus.ACTIVE).select_for_update()
+    ids = list(active.order_by("pk").values_list("pk", flat=True))
+    ended = CampaignEnrollment.objects.filter(pk__in=ids).update(
+        status=EnrollmentStatus.COMPLETED, completed_at=now, next_due_at=None
+    )
+    _skip_scheduled(ids, "campaign_over", "the campaign was completed")
+    return ended
+
+
+def _skip_scheduled(enrollment_ids: list[Any], reason: str, detail: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _SKIP_SCHEDULED,
+            {"enrollments": enrollment_ids, "reason": reason, "detail": detail},
+        )

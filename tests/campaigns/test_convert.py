@@ -1,0 +1,53 @@
+"""Who came back leaves at once; who is done leaves when the goal's days are over."""
+
+from datetime import timedelta
+
+import pytest
+
+from campaigns.convert import end_converted, end_finished
+from campaigns.models import CampaignEnrollment
+from campaigns.schedule import schedule_due
+from segments.models import Certificate
+from tests.engine import DAY, NOW, enrolled, send_all, statuses
+
+pytestmark = pytest.mark.django_db
+
+
+def test_end_converted_ends_the_enrolment_and_skips_what_was_to_come():
+    first, second = enrolled(2, days=(0,), channels=("sms",))
+    schedule_due(NOW)
+    at = NOW + timedelta(hours=1)
+    Certificate.objects.filter(doctor_id=first.doctor_id).update(downloaded_at=at)
+    assert end_converted(NOW) == 0  # not yet: it happens in an hour
+    assert end_converted(at) == 1
+    assert end_converted(at) == 0
+    first.refresh_from_db()
+    assert (first.status, first.converted_at, first.completed_at) == ("converted", at, at)
+    assert first.next_due_at is None
+    assert statuses(doctor=first.doctor_id) == {"sms 0": "converted"}
+    assert statuses(doctor=second.doctor_id) == {"sms 0": "scheduled"}
+
+
+def test_end_converted_counts_nothing_from_before_the_enrolment():
+    enrolled()
+    Certificate.objects.update(viewed_at=NOW - timedelta(minutes=1))
+    assert end_converted(NOW + DAY) == 0
+
+
+def test_end_finished_waits_for_the_last_message_and_the_goals_days():
+    enrolled(days=(0,), channels=("sms",), goal_days=14)
+    assert end_finished(NOW + 20 * DAY) == 0  # its step is not scheduled yet
+    schedule_due(NOW)
+    assert end_finished(NOW + 20 * DAY) == 0  # and not sent yet
+    send_all(NOW)
+    assert end_finished(NOW + 14 * DAY - timedelta(seconds=1)) == 0
+    assert end_finished(NOW + 14 * DAY) == 1
+    assert CampaignEnrollment.objects.get().status == "completed"
+
+
+def test_coming_back_within_the_goals_days_counts_after_the_last_message():
+    enrolled(days=(0,), channels=("sms",), goal_days=14)
+    send_all(NOW)
+    Certificate.objects.update(downloaded_at=NOW + 13 * DAY)
+    assert end_converted(NOW + 13 * DAY) == 1
+    assert CampaignEnrollment.objects.get().status == "converted"

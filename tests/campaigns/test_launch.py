@@ -1,0 +1,96 @@
+"""What a campaign needs before it may send, and its way from draft to done."""
+
+import pytest
+
+from campaigns.launch import NotReady, complete, launch, pause, problems, resume
+from campaigns.models import CampaignEnrollment, CampaignMessage
+from campaigns.schedule import schedule_due
+from messaging.models import MessageTemplate
+from tests.engine import DAY, NOW, campaign, enrolled, send_all, statuses
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_complete_draft_has_no_problems_and_launches():
+    made = campaign(status="draft", start_date=None)
+    assert problems(made, NOW) == []
+    launch(made, NOW)
+    assert (made.status, made.start_date) == ("active", NOW)
+
+
+def test_launch_keeps_a_start_in_the_future():
+    made = campaign(status="draft", start_date=NOW + DAY)
+    launch(made, NOW)
+    assert made.start_date == NOW + DAY
+
+
+def test_a_campaign_without_steps_says_so_and_does_not_launch():
+    made = campaign(days=(), status="draft")
+    with pytest.raises(NotReady) as error:
+        launch(made, NOW)
+    assert error.value.problems == ["The campaign has no steps: add at least one below."]
+    made.refresh_from_db()
+    assert made.status == "draft"
+
+
+def test_a_past_end_date_is_a_problem():
+    assert problems(campaign(status="draft", end_date=NOW), NOW) == [
+        "The end date is past: move it or leave it empty."
+    ]
+
+
+def test_a_template_without_text_or_of_another_channel_or_segment_is_a_problem():
+    made = campaign(days=(0,), channels=("sms", "email"), status="draft")
+    sms, email = CampaignMessage.objects.order_by("sequence_order")
+    MessageTemplate.objects.filter(pk=sms.template.pk).update(template_content=" ")
+    MessageTemplate.objects.filter(pk=email.template.pk).update(
+        channel="whatsapp", segment_type="no_show"
+    )
+    found = problems(made, NOW)
+    assert [text.split(": ")[0] for text in found] == [
+        "Step 1 (Day 0, SMS)",
+        "Step 2 (Day 0, E-mail)",
+        "Step 2 (Day 0, E-mail)",
+    ]
+    assert "has no text" in found[0]
+    assert "is for WhatsApp" in found[1]
+    assert "No-show registrants" in found[2]
+
+
+def test_launching_twice_is_refused_in_words():
+    made = campaign(status="draft")
+    launch(made, NOW)
+    with pytest.raises(NotReady, match="The campaign is active and can't be launched"):
+        launch(made, NOW)
+
+
+def test_pause_holds_everything_and_resume_goes_on():
+    (enrollment,) = enrolled(days=(0,), channels=("sms",))
+    made = enrollment.campaign
+    schedule_due(NOW)
+    pause(made)
+    send_all(NOW)
+    assert statuses() == {"sms 0": "scheduled"}
+    resume(made, NOW)
+    send_all(NOW + DAY)
+    assert statuses() == {"sms 0": "sent"}
+
+
+def test_what_was_paused_for_too_long_is_skipped_and_not_sent_in_a_flood():
+    (enrollment,) = enrolled(days=(0,), channels=("sms",))
+    schedule_due(NOW)
+    pause(enrollment.campaign)
+    send_all(NOW + 3 * DAY)
+    resume(enrollment.campaign, NOW + 3 * DAY)
+    send_all(NOW + 3 * DAY)
+    assert statuses() == {"sms 0": "too_late"}
+
+
+def test_complete_ends_every_enrolment_and_skips_what_was_to_come():
+    (enrollment,) = enrolled(days=(0,))
+    schedule_due(NOW)
+    assert complete(enrollment.campaign, NOW) == 1
+    assert set(statuses().values()) == {"campaign_over"}
+    assert CampaignEnrollment.objects.get().status == "completed"
+    with pytest.raises(NotReady):
+        resume(enrollment.campaign, NOW)
