@@ -1,0 +1,400 @@
+"""Everything the admin takes from the theme, and the habits that all its pages share.
+
+The only module that imports unfold: the theme can be left by rewriting this file. It imports
+nothing of the project, so that every application's admin may import it.
+"""
+
+# ruff: noqa: ARG002, SLF001  overridden signatures and `_meta` are Django's
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from django.contrib.auth.models import Group, User
+from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
+from django.db import connection
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.functional import cached_property
+from import_export.admin import ImportExportModelAdmin
+from import_export.formats.base_formats import CSV, XLSX
+
+if TYPE_CHECKING:
+    from django.contrib.admin import FieldListFilter, SimpleListFilter
+    from django.contrib.admin import ModelAdmin as ThemeModelAdmin
+    from django.contrib.admin import TabularInline as ThemeTabularInline
+    from django.contrib.admin.views.main import ChangeList as ThemeChangeList
+    from django.contrib.auth.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+    from django.forms import Form as ExportForm
+    from django.forms import Form as ImportForm
+    from django.forms import NumberInput as NumberWidget
+    from django.forms import Select as SelectWidget
+    from django.forms import Textarea as TextareaWidget
+    from django.forms import TextInput as TextInputWidget
+    from django.forms.models import BaseInlineFormSet as InlineFormSet
+    from django.forms.models import ModelForm
+
+    F = TypeVar("F", bound=Callable[..., Any])
+    AutocompleteSelectFilter = ChoicesDropdownFilter = RangeDateFilter = FieldListFilter
+    RangeDateTimeFilter = RelatedDropdownFilter = FieldListFilter
+    DropdownFilter = SimpleListFilter
+
+    def action(**options: Any) -> Callable[[F], F]:
+        """Make a method a button: permissions, description, icon, variant, url_path."""
+
+    def display(**options: Any) -> Callable[[F], F]:
+        """Describe a column: description, ordering, boolean, label, header."""
+
+    class ActionVariant:
+        """Colours of buttons."""
+
+        PRIMARY = SUCCESS = WARNING = DANGER = DEFAULT = ""
+else:
+    from django.contrib.admin import SimpleListFilter
+    from django.forms.models import BaseInlineFormSet as _InlineFormSet
+    from django.forms.models import ModelForm as _ModelForm
+    from unfold.admin import ModelAdmin as _ModelAdmin
+    from unfold.admin import TabularInline as _TabularInline
+    from unfold.contrib.filters.admin import (
+        AutocompleteSelectFilter,
+        ChoicesDropdownFilter,
+        DropdownFilter,
+        RangeDateFilter,
+        RangeDateTimeFilter,
+        RelatedDropdownFilter,
+    )
+    from unfold.contrib.import_export.forms import ExportForm, ImportForm
+    from unfold.decorators import action, display
+    from unfold.enums import ActionVariant
+    from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+    from unfold.views import ChangeList as ThemeChangeList
+    from unfold.widgets import UnfoldAdminIntegerFieldWidget as NumberWidget
+    from unfold.widgets import UnfoldAdminSelectWidget as SelectWidget
+    from unfold.widgets import UnfoldAdminTextareaWidget as TextareaWidget
+    from unfold.widgets import UnfoldAdminTextInputWidget as TextInputWidget
+
+    class _Generic:
+        """Let `ModelAdmin[Doctor]` be written: the type checker wants it, Django lacks it."""
+
+        def __class_getitem__(cls, _item: Any) -> type:
+            return cls
+
+    class ThemeModelAdmin(_Generic, _ModelAdmin):
+        pass
+
+    class ThemeTabularInline(_Generic, _TabularInline):
+        pass
+
+    class ModelForm(_Generic, _ModelForm):
+        pass
+
+    class InlineFormSet(_Generic, _InlineFormSet):
+        pass
+
+
+__all__ = [
+    "ActionVariant",
+    "AdminPasswordChangeForm",
+    "AutocompleteSelectFilter",
+    "BigTableMixin",
+    "ChoicesDropdownFilter",
+    "Confirmation",
+    "DropdownFilter",
+    "Group",
+    "ImportExportAdmin",
+    "InlineFormSet",
+    "ModelAdmin",
+    "ModelForm",
+    "Notice",
+    "NumberWidget",
+    "PageExtrasMixin",
+    "RangeDateFilter",
+    "RangeDateTimeFilter",
+    "ReadOnlyAdmin",
+    "ReadOnlyInline",
+    "RelatedDropdownFilter",
+    "SelectWidget",
+    "SimpleListFilter",
+    "Table",
+    "TabularInline",
+    "TextInputWidget",
+    "TextareaWidget",
+    "User",
+    "UserChangeForm",
+    "UserCreationForm",
+    "action",
+    "confirm",
+    "display",
+    "is_confirmed",
+]
+
+M = TypeVar("M", bound=Model)
+P = TypeVar("P", bound=Model)
+
+# Rows that a list leads to by turning pages; beyond, a search or a filter finds them.
+PAGED_ROWS = 10_000
+
+
+class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # not generic at run time
+    """Counts no further than `PAGED_ROWS`, so that a list opens as fast at a million rows.
+
+    `total` says how many there are in words: exact while few, else estimated from PostgreSQL's
+    own statistics (unfiltered lists) or just "more than".
+    """
+
+    template_name = "admin/includes/bounded_pagination.html"
+
+    @cached_property
+    def _counted(self) -> int:
+        # One row more than can be paged tells "exactly as many" from "more".
+        rows = self.object_list
+        if isinstance(rows, QuerySet):
+            return rows.order_by()[: PAGED_ROWS + 1].count()
+        return len(rows)
+
+    @cached_property
+    def count(self) -> int:
+        """Rows that can be paged through."""
+        return min(self._counted, PAGED_ROWS)
+
+    @property
+    def is_complete(self) -> bool:
+        """Every row can be reached by turning pages."""
+        return self._counted <= PAGED_ROWS
+
+    @property
+    def total(self) -> str:
+        """How many rows there are, such as "317", "about 1,204,000" or "more than 10,000"."""
+        if self.is_complete:
+            return f"{self._counted:,}"
+        rows = self.object_list
+        if isinstance(rows, QuerySet) and not rows.query.where:
+            estimate = estimated_rows(rows.model)
+            if estimate > PAGED_ROWS:
+                return f"about {round(estimate, -3):,}"
+        return f"more than {PAGED_ROWS:,}"
+
+
+def estimated_rows(model: type[Model]) -> int:
+    """Rows of the model's table as PostgreSQL last estimated them; -1 where it never did."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass(%s)",
+            [connection.ops.quote_name(model._meta.db_table)],
+        )
+        row = cursor.fetchone()
+    return int(row[0]) if row else -1
+
+
+class ChangeList(ThemeChangeList):
+    """A list that offers "Show all" only where something is hidden."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Find the page's rows."""
+        super().get_results(request)
+        if not self.has_active_filters and not self.query:
+            self.full_result_count = self.result_count
+
+
+class ModelAdmin(ThemeModelAdmin[M]):
+    """A page for marketers: filters that apply at once, no counting of whole tables."""
+
+    paginator = BoundedPaginator
+    show_full_result_count = False
+    list_per_page = 50
+    list_max_show_all = 50
+    list_filter_submit = True
+    list_disable_select_all = True
+    warn_unsaved_form = True
+    empty_value_display = "–"
+    # A search finds whole values that an index serves: see `search_exactly`.
+    search_fields: Sequence[str] = ()
+    search_exact: Sequence[str] = ()
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """The list above."""
+        return ChangeList
+
+    def get_search_fields(self, request: HttpRequest) -> Sequence[str]:
+        """Show the search box where there is anything to search by."""
+        return self.search_fields or self.search_exact
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[M], search_term: str
+    ) -> tuple[QuerySet[M], bool]:
+        """Search by whole values where `search_exact` is set; otherwise as Django does."""
+        term = search_term.strip().replace("\x00", "")
+        if not self.search_exact or not term:
+            return super().get_search_results(request, queryset, term)
+        return self.search_exactly(queryset, term), False
+
+    def search_exactly(self, queryset: QuerySet[M], term: str) -> QuerySet[M]:
+        """Rows that one of `matches` finds, each by an index of its own."""
+        found = self.matches(term)
+        if not found:
+            return queryset.none()
+        # A union lets each part use its index; an OR over two tables would read both.
+        return queryset.filter(pk__in=found[0].union(*found[1:]) if found[1:] else found[0])
+
+    def matches(self, term: str) -> list[QuerySet[Any, Any]]:
+        """Keys of the rows in which one of `search_exact` is the term."""
+        found: list[QuerySet[Any, Any]] = []
+        for name in self.search_exact:
+            with contextlib.suppress(ValidationError, ValueError):  # not a UUID, not a number
+                rows = self.model._default_manager.filter(**{name: term})
+                found.append(rows.order_by().values("pk"))
+        return found
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Rows are deleted one by one, on their own page that shows what goes with them."""
+        actions = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
+
+
+class BigTableMixin:
+    """For tables that grow to millions: newest first, and no sorting that no index serves."""
+
+    ordering: Sequence[str] = ("-pk",)
+    sortable_by: Sequence[str] = ()
+
+
+class ReadOnlyAdmin(BigTableMixin, ModelAdmin[M]):
+    """Rows that the engine writes: anybody with the permission reads, nobody edits."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Refused: the engine writes these."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        """Refused: an edit would make the engine's memory untrue."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        """Refused: caps, opt-outs and figures are counted from these."""
+        return False
+
+
+class TabularInline(ThemeTabularInline[M, P]):
+    """Rows edited on their parent's page."""
+
+    extra = 0
+
+
+class ReadOnlyInline(TabularInline[M, P]):
+    """Rows shown on their parent's page."""
+
+    can_delete = False
+    max_num = 0
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refused."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refused."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refused."""
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A sentence or list at the top of a page. `level`: info, success, warning or error."""
+
+    level: str
+    title: str
+    lines: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A small read-only table below a form; `more` is the address of the whole list."""
+
+    title: str
+    headers: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+    empty: str
+    more: str = ""
+
+
+class PageExtrasMixin(Generic[M]):
+    """Notices above a row's page and tables below it."""
+
+    change_form_outer_before_template = "admin/includes/notices.html"
+    change_form_after_template = "admin/includes/tables.html"
+
+    def notices(self, request: HttpRequest, obj: M) -> list[Notice]:
+        """What to say at the top."""
+        return []
+
+    def tables(self, request: HttpRequest, obj: M) -> list[Table]:
+        """What to show below."""
+        return []
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Hand both to the page; a row that is only being added has neither."""
+        if obj := context.get("original"):
+            context["notices"] = self.notices(request, obj)
+            context["tables"] = self.tables(request, obj)
+        page: HttpResponse = super().render_change_form(request, context, *args, **kwargs)  # type: ignore[misc]
+        return page
+
+
+class ImportExportAdmin(ModelAdmin[M], ImportExportModelAdmin):  # type: ignore[misc]  # untyped
+    """A list with Import and Export buttons. Subclasses name their `resource_classes`."""
+
+    import_form_class = ImportForm
+    export_form_class = ExportForm
+    resource_classes: Sequence[Any] = ()
+    formats = (CSV, XLSX)
+    # A row of the log for each row of a file would be more rows than the file.
+    skip_admin_log = True
+
+    def has_import_permission(self, request: HttpRequest) -> bool:
+        """Whoever may add and change rows one by one."""
+        return self.has_add_permission(request) and self.has_change_permission(request)
+
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        """Whoever may see the rows."""
+        return self.has_view_permission(request)
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """What a page asks before an action that cannot be taken back by another click."""
+
+    title: str
+    question: str
+    button: str
+    facts: Sequence[str] = field(default_factory=list)
+    is_dangerous: bool = False
+    selected: Sequence[Any] = field(default_factory=list)  # keys, when several rows were ticked
+    action: str = ""  # name of the list action, when several rows were ticked
+
+
+def confirm(
+    admin: ThemeModelAdmin[M], request: HttpRequest, confirmation: Confirmation, back: str
+) -> HttpResponse:
+    """Show a page with the question; its button posts `confirmed=yes` to the same address."""
+    context = {
+        **admin.admin_site.each_context(request),
+        "title": confirmation.title,
+        "opts": admin.model._meta,
+        "confirmation": confirmation,
+        "back": back,
+    }
+    return TemplateResponse(request, "admin/confirm.html", context)
+
+
+def is_confirmed(request: HttpRequest) -> bool:
+    """The button of the `confirm` page was pressed."""
+    return request.method == "POST" and request.POST.get("confirmed") == "yes"

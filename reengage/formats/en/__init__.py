@@ -1,0 +1,1 @@
+"""English, as it is written in India: day before month, 24 hours."""

@@ -1,0 +1,148 @@
+"""What a new database needs: the strategy's templates, campaigns and schedules, and the groups.
+
+Everything is created where it is absent and never overwritten: marketers edit it afterwards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import yaml
+from django.conf import settings
+from django.contrib.auth.models import Group, Permission
+from django.db import transaction
+from django_celery_beat.models import CrontabSchedule, PeriodicTask
+
+from campaigns.models import Campaign, CampaignMessage
+from messaging.models import Channel, MessageTemplate, ProviderAccount
+
+FIXTURES = settings.BASE_DIR / "fixtures"
+
+# What each group may do, by application and model; `*` is every model of the application.
+GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
+    "Marketer": {
+        "campaigns.campaign": ("view", "add", "change"),
+        "campaigns.campaignmessage": ("view", "add", "change", "delete"),
+        "campaigns.*": ("view",),
+        "messaging.messagetemplate": ("view", "add", "change"),
+        "messaging.unsubscriberecord": ("view", "add"),
+        "messaging.*": ("view",),
+        "segments.*": ("view",),
+        "django_celery_beat.periodictask": ("view", "change"),
+        "django_celery_beat.crontabschedule": ("view", "add", "change"),
+    },
+    "Analyst": {
+        "campaigns.*": ("view",),
+        "messaging.*": ("view",),
+        "segments.*": ("view",),
+        "django_celery_beat.periodictask": ("view",),
+    },
+    "Support": {
+        "segments.*": ("view",),
+        "segments.doctor": ("view", "change"),
+        "messaging.*": ("view",),
+        "messaging.unsubscriberecord": ("view", "add", "change"),
+        "campaigns.*": ("view",),
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """How many rows of each kind were missing and are there now."""
+
+    templates: int
+    campaigns: int
+    schedules: int
+    accounts: int
+    groups: int
+
+
+@transaction.atomic
+def create_missing() -> Created:
+    """Create what is absent; what is there stays as it is."""
+    return Created(
+        templates=_templates(),
+        campaigns=_campaigns(),
+        schedules=_schedules(),
+        accounts=_accounts(),
+        groups=_groups(),
+    )
+
+
+def _read(name: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = yaml.safe_load((FIXTURES / name).read_text(encoding="utf-8"))
+    return rows
+
+
+def _templates() -> int:
+    rows = [
+        row
+        for path in sorted((FIXTURES / "templates").iterdir())
+        for row in _read(f"templates/{path.name}")
+    ]
+    known = set(MessageTemplate.objects.values_list("template_key", flat=True))
+    new = [MessageTemplate(**row) for row in rows if row["template_key"] not in known]
+    return len(MessageTemplate.objects.bulk_create(new))
+
+
+def _campaigns() -> int:
+    """A campaign whose segment has one already is left out, however that one is named."""
+    created = 0
+    for row in _read("campaigns.yaml"):
+        steps = row.pop("steps")
+        if Campaign.objects.filter(segment_type=row["segment_type"]).exists():
+            continue
+        campaign = Campaign.objects.create(**row)
+        CampaignMessage.objects.bulk_create(
+            CampaignMessage(campaign=campaign, **step) for step in steps
+        )
+        created += 1
+    return created
+
+
+def _schedules() -> int:
+    created = 0
+    for row in _read("schedules.yaml"):
+        if PeriodicTask.objects.filter(name=row["name"]).exists():
+            continue
+        timing, _ = CrontabSchedule.objects.get_or_create(
+            **row["crontab"], timezone=ZoneInfo(row["timezone"])
+        )
+        PeriodicTask.objects.create(
+            name=row["name"], task=row["task"], description=row["description"], crontab=timing
+        )
+        created += 1
+    return created
+
+
+def _accounts() -> int:
+    return sum(
+        ProviderAccount.objects.get_or_create(
+            channel=channel, provider=settings.MESSAGE_PROVIDERS[channel]
+        )[1]
+        for channel in Channel.values
+    )
+
+
+def _groups() -> int:
+    created = 0
+    for name, grants in GROUPS.items():
+        group, is_new = Group.objects.get_or_create(name=name)
+        if is_new:
+            group.permissions.set(_permissions(grants))
+            created += 1
+    return created
+
+
+def _permissions(grants: dict[str, tuple[str, ...]]) -> list[Permission]:
+    found: list[Permission] = []
+    for target, actions in grants.items():
+        app_label, model = target.split(".")
+        wanted = Permission.objects.filter(content_type__app_label=app_label)
+        if model != "*":
+            wanted = wanted.filter(content_type__model=model)
+        found += [p for p in wanted if p.codename.split("_")[0] in actions]
+    return found

@@ -1,0 +1,24 @@
+"""`manage.py setup`: make or bring up to date everything that production needs."""
+
+from typing import Any
+
+from django.core.management import BaseCommand, call_command
+
+from reengage import initial
+
+
+class Command(BaseCommand):
+    """Migrates, then creates templates, campaigns, schedules and groups where they are absent."""
+
+    help = "Migrate the database and create what is absent; never overwrites what you edited."
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        """Run both and say what was created."""
+        call_command("migrate", verbosity=0, interactive=False)
+        created = initial.create_missing()
+        if options["verbosity"]:
+            self.stdout.write(
+                f"Database is up to date. Created: {created.templates} templates, "
+                f"{created.campaigns} campaigns, {created.schedules} schedules, "
+                f"{created.accounts} provider accounts, {created.groups} groups."
+            )
