@@ -102,7 +102,7 @@ def roll_up(day_from: date, day_to: date) -> int:
     Returns how many rows (campaign, day, channel) are new or changed: a second run gives 0.
     """
     start, end = local_span(day_from, day_to)
-    parameters = {
+    parameters: dict[str, str | date] = {
         "zone": settings.TIME_ZONE,
         "start": start,
         "end": end,

@@ -112,6 +112,7 @@ class Batch:
     consents: dict[tuple[int, str], bool]
     returned: set[uuid.UUID]
     eligible: set[tuple[str, int, str]]
+    consent_required: frozenset[str]
     plan: Plan = field(init=False)
 
     def opted_out(self, doctor_id: int, channel: str, segment_type: str) -> bool:
@@ -125,8 +126,7 @@ class Batch:
 
     def has_consent(self, doctor_id: int, channel: str) -> bool:
         """Consent where the channel needs it; a withdrawn one counts on every channel."""
-        needed = channel in settings.CONSENT_REQUIRED
-        return self.consents.get((doctor_id, channel), not needed)
+        return self.consents.get((doctor_id, channel), channel not in self.consent_required)
 
     def reachable(self, doctor_id: int, channel: str, segment_type: str) -> bool:
         """Whether a message of this kind could go to the doctor on this channel at all."""
@@ -181,6 +181,7 @@ def load_batch(delivery_ids: Sequence[uuid.UUID], people: Iterable[Person], now:
         consents=_consents(doctor_ids),
         returned=_returned(rows.values(), now),
         eligible=_eligible(rows.values(), now),
+        consent_required=settings.CONSENT_REQUIRED,
     )
     batch.plan = load_plan(doctor_ids, now, batch.reachable, sending_hours)
     return batch

@@ -46,7 +46,7 @@ admin.site.unregister(
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin[User]):  # type: ignore[misc, type-arg]  # two bases
+class UserAdmin(DjangoUserAdmin, ModelAdmin[User]):  # type: ignore[type-arg]
     """People who may log in."""
 
     form = UserChangeForm
@@ -55,7 +55,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin[User]):  # type: ignore[misc, type-a
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin[Group]):  # type: ignore[misc]  # two bases
+class GroupAdmin(DjangoGroupAdmin, ModelAdmin[Group]):
     """What people may do."""
 
 

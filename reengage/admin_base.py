@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from django.contrib.auth.models import Group, User
 from django.core.exceptions import ValidationError
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from django.forms.models import ModelForm
 
     F = TypeVar("F", bound=Callable[..., Any])
+    # What a mixin of admin classes is to the type checker; to Python it is a plain class.
+    AnyAdmin = ThemeModelAdmin[Any]
     AutocompleteSelectFilter = ChoicesDropdownFilter = RangeDateFilter = FieldListFilter
     RangeDateTimeFilter = RelatedDropdownFilter = FieldListFilter
     DropdownFilter = SimpleListFilter
@@ -83,6 +85,8 @@ else:
         def __class_getitem__(cls, _item: Any) -> type:
             return cls
 
+    AnyAdmin = object
+
     class ThemeModelAdmin(_Generic, _ModelAdmin):
         pass
 
@@ -99,6 +103,7 @@ else:
 __all__ = [
     "ActionVariant",
     "AdminPasswordChangeForm",
+    "AnyAdmin",
     "AutocompleteSelectFilter",
     "BigTableMixin",
     "ChoicesDropdownFilter",
@@ -212,16 +217,15 @@ class ModelAdmin(ThemeModelAdmin[M]):
     warn_unsaved_form = True
     empty_value_display = "–"
     # A search finds whole values that an index serves: see `search_exactly`.
-    search_fields: Sequence[str] = ()
-    search_exact: Sequence[str] = ()
+    search_exact: tuple[str, ...] = ()
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """The list above."""
         return ChangeList
 
-    def get_search_fields(self, request: HttpRequest) -> Sequence[str]:
+    def get_search_fields(self, request: HttpRequest) -> list[str] | tuple[str, ...]:
         """Show the search box where there is anything to search by."""
-        return self.search_fields or self.search_exact
+        return super().get_search_fields(request) or self.search_exact
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[M], search_term: str
@@ -256,11 +260,11 @@ class ModelAdmin(ThemeModelAdmin[M]):
         return actions
 
 
-class BigTableMixin:
+class BigTableMixin(AnyAdmin):
     """For tables that grow to millions: newest first, and no sorting that no index serves."""
 
-    ordering: Sequence[str] = ("-pk",)
-    sortable_by: Sequence[str] = ()
+    ordering: ClassVar[tuple[str, ...]] = ("-pk",)
+    sortable_by = ()
 
 
 class ReadOnlyAdmin(BigTableMixin, ModelAdmin[M]):

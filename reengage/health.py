@@ -72,15 +72,15 @@ def _queues(now: datetime) -> Iterator[Problem]:
     ).count()
     if late:
         yield Problem(
-            f"{late:,} messages should have left more than 15 minutes ago.",
+            f"{_count(late, 'message')} should have left more than 15 minutes ago.",
             f"{deliveries}?status__exact=scheduled",
             "Open them",
         )
     unknown = MessageDelivery.objects.filter(status=DeliveryStatus.UNKNOWN).count()
     if unknown:
         yield Problem(
-            f"{unknown:,} messages had no answer from the provider. They may have arrived, "
-            "so they are not sent again.",
+            f"{_count(unknown, 'message')} had no answer from the provider, may have arrived, "
+            f"and {'is' if unknown == 1 else 'are'} not sent again.",
             f"{deliveries}?status__exact=unknown",
             "Open them",
         )
@@ -89,10 +89,15 @@ def _queues(now: datetime) -> Iterator[Problem]:
     ).count()
     if waiting:
         yield Problem(
-            f"{waiting:,} reports from providers wait to be counted.",
+            f"{_count(waiting, 'report')} from a provider "
+            f"{'is' if waiting == 1 else 'are'} not counted yet.",
             reverse("admin:messaging_providerevent_changelist") + "?state=waiting",
             "Open them",
         )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _imports(now: datetime) -> Iterator[Problem]:

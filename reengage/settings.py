@@ -1,6 +1,7 @@
 """Settings, read from the environment; the README lists the variables."""
 
 import contextlib
+import re
 import secrets
 from datetime import time, timedelta
 from pathlib import Path
@@ -111,10 +112,19 @@ DATABASES["default"].update(
 )
 DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
 
+
+def database_after(url: str) -> str:
+    """The next database of the same Redis: clearing the cache must not empty the broker's."""
+    numbered = re.fullmatch(r"(.*(?:db=|[^/]/))(\d+)", url)
+    if numbered:
+        return f"{numbered[1]}{int(numbered[2]) + 1}"
+    return f"{url}?db=1" if url.startswith("unix:") else f"{url.rstrip('/')}/1"
+
+
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": REDIS_URL,
+        "LOCATION": env.str("CACHE_URL", default=database_after(REDIS_URL)),
         "KEY_PREFIX": "reengage",
         "OPTIONS": {"socket_timeout": 2, "socket_connect_timeout": 2},
     }

@@ -10,8 +10,8 @@ from django.db import connection, transaction
 from segments.definitions import definition
 from segments.models import UserSegment
 
-# A row outlives one missed night (24 h and 2 h of grace, twice less the grace): the segment is
-# not empty the morning after a night in which the task did not run, and is after two.
+# Two nights and two hours: a segment survives one night in which its task did not run, and is
+# empty after two.
 KEPT = timedelta(hours=50)
 # A row in which nothing differs is written anew only when it is older than this: the nightly
 # tasks move every row's end, the one that runs every ten minutes does so twice a day.

@@ -138,15 +138,16 @@ def agent_peers(
         reader_id: network.candidates(specialty, location)
         for reader_id, (specialty, location) in readers.items()
     }
-    ids = {doctor_id for found in candidates.values() for doctor_id in found}
+    ids = {doctor_id for chosen in candidates.values() for doctor_id in chosen}
     rows = Doctor.objects.filter(pk__in=ids, may_be_named=True).exclude(specialty="")
     fields = ("pk", "first_name", "last_name", "specialty", "location")
-    peers = {row[0]: _peer(row) for row in rows.order_by().values_list(*fields)}
+    found = map(_peer, rows.order_by().values_list(*fields))
+    peers = {peer.doctor_id: peer for peer in found if peer.name}
     return {
         reader_id: [
-            peers[peer_id] for peer_id in found if peer_id in peers and peer_id != reader_id
+            peers[peer_id] for peer_id in chosen if peer_id in peers and peer_id != reader_id
         ][:AGENT_PEERS]
-        for reader_id, found in candidates.items()
+        for reader_id, chosen in candidates.items()
     }
 
 

@@ -83,14 +83,10 @@ class CampaignAdmin(LifecycleMixin, PageExtrasMixin[Campaign], ModelAdmin[Campai
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Campaign]:
         """With the counts that the list shows."""
+        campaigns: QuerySet[Campaign] = super().get_queryset(request)
         active = CampaignEnrollment.objects.filter(status="active")
-        return (
-            super()
-            .get_queryset(request)
-            .annotate(
-                step_total=_counted(CampaignMessage.objects.all()),
-                active_total=_counted(active),
-            )
+        return campaigns.annotate(
+            step_total=_counted(CampaignMessage.objects.all()), active_total=_counted(active)
         )
 
     @display(description="status", label=STATUS_COLOURS)

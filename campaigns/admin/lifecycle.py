@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -21,18 +21,13 @@ from campaigns import launch
 from campaigns.models import Campaign, CampaignEnrollment, CampaignMessage, CampaignStatus
 from reengage.admin_base import (
     ActionVariant,
+    AnyAdmin,
     Confirmation,
-    ModelAdmin,
     action,
     confirm,
     is_confirmed,
 )
 from segments.models import UserSegment
-
-if TYPE_CHECKING:
-    Base = ModelAdmin[Campaign]
-else:
-    Base = object
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +78,7 @@ VERBS = {
 }
 
 
-class LifecycleMixin(Base):
+class LifecycleMixin(AnyAdmin):
     """The buttons of a campaign's page, and the same as actions of the list."""
 
     actions = ("launch_selected", "pause_selected", "resume_selected", "complete_selected")
@@ -173,7 +168,7 @@ class LifecycleMixin(Base):
         return self._ask_or_do_all(request, VERBS["complete"], chosen)
 
     def _find(self, request: HttpRequest, object_id: str) -> Campaign:
-        campaign = self.get_object(request, object_id)
+        campaign: Campaign | None = self.get_object(request, object_id)
         if campaign is None:
             raise Http404
         return campaign

@@ -51,7 +51,7 @@ class StepFormSet(InlineFormSet[CampaignMessage, Campaign, StepForm]):
     """All steps of one campaign; saving numbers them 1, 2, 3, …"""
 
     def _construct_form(self, i: int, **kwargs: Any) -> StepForm:
-        form: StepForm = super()._construct_form(i, **kwargs)
+        form: StepForm = super()._construct_form(i, **kwargs)  # type: ignore[misc]  # not in stubs
         form.instance.campaign = self.instance
         return form
 
@@ -76,7 +76,7 @@ class StepInline(TabularInline[CampaignMessage, Campaign]):
 
     model = CampaignMessage
     form = StepForm
-    formset = StepFormSet
+    formset = StepFormSet  # type: ignore[assignment]  # the stubs fix the form's type
     verbose_name_plural = "steps"
     fields = ("delay_days", "template", "channel_name", "subject_line", "sequence_order")
     readonly_fields = ("channel_name",)
@@ -95,7 +95,7 @@ class StepInline(TabularInline[CampaignMessage, Campaign]):
         return super().get_queryset(request).select_related("template", "campaign")
 
     def formfield_for_foreignkey(
-        self, db_field: models.ForeignKey[Any, Any], request: HttpRequest | None, **kwargs: Any
+        self, db_field: models.ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
     ) -> Any:
         """Offer the templates of the campaign's segment, grouped by channel."""
         field = super().formfield_for_foreignkey(db_field, request, **kwargs)
@@ -110,7 +110,7 @@ class StepInline(TabularInline[CampaignMessage, Campaign]):
         return field
 
     def formfield_for_dbfield(
-        self, db_field: models.Field[Any, Any], request: HttpRequest | None, **kwargs: Any
+        self, db_field: models.Field[Any, Any], request: HttpRequest, **kwargs: Any
     ) -> Any:
         """A subject is one line, a day a short number."""
         if db_field.name == "subject_line":

@@ -81,7 +81,7 @@ class Audience:
         come_back([reaction for reaction in due if reaction.what is Act.RETURN])
         for reaction in due:
             if reaction.what is Act.OPT_OUT:
-                self._opt_out(reaction, now)
+                self._opt_out(reaction)
         self._report(due, now)
 
     def _read(self, statement: str, values: dict[str, object]) -> None:
@@ -104,14 +104,14 @@ class Audience:
             track.apply_events(now)
         self.came_back += sum(reaction.what is Act.RETURN for reaction in due)
 
-    def _opt_out(self, reaction: Reaction, now: datetime) -> None:
+    def _opt_out(self, reaction: Reaction) -> None:
         message = reaction.message
         opt_out(
             message.doctor_id,
             None if reaction.scope in {"kind", "all"} else message.channel,
             message.segment_type if reaction.scope == "kind" else None,
             source="link",
-            now=now,
+            now=reaction.at,  # nothing was sent between then and now
             delivery=MessageDelivery.objects.get(pk=message.delivery_id),
         )
         self.opted_out += 1

@@ -65,10 +65,10 @@ SCOPES = {"channel": 5, "kind": 3, "all": 2}
 
 # Of those who click, how many do what the campaign is for, and how soon after.
 RETURNS: dict[str, tuple[float, timedelta]] = {
-    SegmentType.AIDA_USERS: (0.22, timedelta(minutes=20)),
-    SegmentType.INCOMPLETE_COURSES: (0.4, timedelta(hours=20)),
-    SegmentType.NO_SHOW: (0.4, timedelta(minutes=50)),
-    SegmentType.UNCLAIMED_CERTIFICATES: (0.6, timedelta(minutes=4)),
+    SegmentType.AIDA_USERS: (0.2, timedelta(minutes=20)),
+    SegmentType.INCOMPLETE_COURSES: (0.34, timedelta(hours=20)),
+    SegmentType.NO_SHOW: (0.32, timedelta(minutes=50)),
+    SegmentType.UNCLAIMED_CERTIFICATES: (0.55, timedelta(minutes=4)),
 }
 
 

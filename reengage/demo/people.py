@@ -81,10 +81,10 @@ class Role(StrEnum):
 
 SHARES = {
     Role.DEVOTED: 20,
-    Role.ASKER: 27,
-    Role.LEARNER: 20,
+    Role.ASKER: 24,
+    Role.LEARNER: 18,
     Role.LISTENER: 25,
-    Role.SILENT: 8,
+    Role.SILENT: 13,
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from django.contrib.postgres.fields import ArrayField
@@ -16,13 +16,8 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.timezone import localtime
 
-from reengage.admin_base import ImportExportAdmin, ModelAdmin, TextareaWidget
+from reengage.admin_base import AnyAdmin, ImportExportAdmin, TextareaWidget
 from segments.imports.resources import RESOURCES
-
-if TYPE_CHECKING:
-    Base = ModelAdmin[Any]
-else:
-    Base = object
 
 M = TypeVar("M", bound=Model)
 
@@ -43,19 +38,18 @@ class LinesField(SimpleArrayField):
         hint = f"{kwargs.get('help_text') or ''} One a line.".strip()
         super().__init__(*args, **{**kwargs, "delimiter": "\n", "help_text": hint})
 
-    def to_python(self, value: Any) -> list[Any]:
+    def to_python(self, value: Any) -> Any:
         """Leave empty lines out."""
         if isinstance(value, str):
             value = "\n".join(line for line in value.splitlines() if line.strip())
-        entries: list[Any] = super().to_python(value)
-        return entries
+        return super().to_python(value)
 
 
-class LinesMixin(Base):
+class LinesMixin(AnyAdmin):
     """Edit array columns one entry a line."""
 
     def formfield_for_dbfield(
-        self, db_field: Field[Any, Any], request: HttpRequest | None, **kwargs: Any
+        self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any
     ) -> Any:
         """A small text field for lists."""
         if isinstance(db_field, ArrayField):

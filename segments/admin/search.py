@@ -4,26 +4,21 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from django.db.models import QuerySet
 from django.db.models.functions import Lower
 
+from reengage.admin_base import ModelAdmin
 from segments.models import Doctor
-
-if TYPE_CHECKING:
-    from reengage.admin_base import ModelAdmin
-
-    Base = ModelAdmin[Any]
-else:
-    Base = object
 
 SEARCH_HELP = "CLIRNET id, phone number or e-mail address in full, or how the last name starts."
 # More doctors than this are not a person searched for, but a part of a name.
 MOST_DOCTORS = 200
 
 
-def doctor_queries(term: str) -> list[QuerySet[Doctor]]:
+def doctor_queries(term: str) -> Sequence[QuerySet[Doctor]]:
     """One query for each way in which the term may name a doctor."""
     if "@" in term:
         return [Doctor.objects.alias(mail=Lower("email")).filter(mail=term.lower())]
@@ -45,7 +40,7 @@ def doctor_ids(term: str) -> list[int]:
     return sorted(found)[:MOST_DOCTORS]
 
 
-class DoctorSearchMixin(Base):
+class DoctorSearchMixin(ModelAdmin[Any]):
     """Search a list of rows that belong to doctors by the doctor."""
 
     doctor_path = "doctor"

@@ -216,7 +216,7 @@ def _course_variables(row: Sequence[Any], figures: peers.CourseFigures) -> dict[
 
 
 def _add_modules(courses: dict[int, _Course]) -> None:
-    rows = CourseModule.objects.filter(course__in=courses).order_by("course", "number")
+    rows = CourseModule.objects.filter(course__in=courses).order_by("course_id", "number")
     for course_id, number, name, minutes, learnings in rows.values_list(
         "course_id", "number", "name", "duration_minutes", "key_learnings"
     ):

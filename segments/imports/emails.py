@@ -32,7 +32,9 @@ def parse_with_library(cell: str) -> str:
     refuse_control(cell)
     try:
         # Mailboxes in other scripts are refused: few mail servers take them.
-        address = validate_email(cell, check_deliverability=False, allow_smtputf8=False)
+        address = validate_email(
+            cell, check_deliverability=False, allow_smtputf8=False, strict=True
+        )
     except EmailNotValidError as error:
         raise BadValueError(f"Is not an e-mail address: {error}") from None
     return (address.ascii_email or address.normalized).lower()

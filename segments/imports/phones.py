@@ -21,13 +21,13 @@ def _indian_mobile_pattern() -> str:
     metadata = PhoneMetadata.metadata_for_region(REGION)
     if metadata is None or metadata.mobile is None or not metadata.mobile.national_number_pattern:
         raise RuntimeError("libphonenumber has no mobile numbers of India.")
-    return re.sub(r"\s", "", metadata.mobile.national_number_pattern)
+    return re.sub(r"\s", "", metadata.mobile.national_number_pattern).replace(r"\d", "[0-9]")
 
 
 # Numbers of 10 digits from 6 on: a match of the mobile pattern is MOBILE or, where the pattern
 # of landlines matches as well, FIXED_LINE_OR_MOBILE.
 _mobile_pattern = _indian_mobile_pattern()
-_mobile = re.compile(_mobile_pattern, re.ASCII)
+_mobile = re.compile(_mobile_pattern)
 _usual = re.compile(r"(?:\+?91[ -]?|0)?([6-9]\d{4})[ -]?(\d{5})(?:\.0)?", re.ASCII)
 _spoiled = re.compile(r"\d+(?:[.,]\d+)?[eE]\+?\d+", re.ASCII)
 _float = re.compile(r"(\d+)\.0+", re.ASCII)

@@ -13,6 +13,7 @@ from segments.imports.kinds import Kind
 
 BLOCK_ROWS = 2000
 DELIMITERS = ",;\t"
+TOO_LONG = f"A cell has more than {csv.field_size_limit():,} characters: shorten it."
 BROKEN = "Quotation marks are wrong: write a mark inside a text twice."
 
 
@@ -88,7 +89,8 @@ def _csv_blocks(path: Path, encoding: str, delimiter: str) -> Iterator[Block]:
                         f"Line {line}: a quotation mark is opened and not closed. "
                         "Correct it and import the file again."
                     ) from error
-                block.broken.append((line, BROKEN))
+                too_long = "field limit" in str(error)
+                block.broken.append((line, TOO_LONG if too_long else BROKEN))
                 line = reader.line_num + 1
             if not block.rows and not block.broken:
                 return

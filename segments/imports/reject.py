@@ -10,7 +10,10 @@ from segments.imports.stage import REJECTED, STAGE, Stage
 from segments.imports.tables import no_such_row, table
 
 # Each search gives line, field, value and problem.
-_keep = sql.SQL("INSERT INTO {} (line, field, value, problem) {}")
+_keep = sql.SQL(
+    "INSERT INTO {} SELECT line, field, coalesce(value, ''), problem "
+    "FROM ({}) AS found (line, field, value, problem)"
+)
 _drop = sql.SQL("DELETE FROM {} AS s USING {} AS j WHERE j.line = s.line")
 
 

@@ -4,7 +4,7 @@ import zipfile
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from xml.etree.ElementTree import ParseError
 
 import openpyxl  # type: ignore[import-untyped]  # no stubs among the dependencies
@@ -29,16 +29,14 @@ def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     missing or old.
     """
     try:
-        _refuse_bomb(path)
-        book = openpyxl.load_workbook(path, read_only=True, data_only=False)
-        try:
+        with path.open("rb") as file:
+            _refuse_bomb(file)
+            book = openpyxl.load_workbook(file, read_only=True, data_only=False)
             sheet = book.active
             sheet.reset_dimensions()  # written by other programs, they are often wrong
             rows = sheet.iter_rows(values_only=True)
             for line, row in enumerate(rows, start=1):
                 yield line, [cell_text(value) for value in row]
-        finally:
-            book.close()
     except UNREADABLE as error:
         raise ImportFileError(NOT_READABLE) from error
 
@@ -59,8 +57,8 @@ def cell_text(value: Any) -> str:
     return str(value)
 
 
-def _refuse_bomb(path: Path) -> None:
-    with zipfile.ZipFile(path) as archive:
+def _refuse_bomb(file: BinaryIO) -> None:
+    with zipfile.ZipFile(file) as archive:
         unpacked = sum(entry.file_size for entry in archive.infolist())
     if unpacked > MAX_UNPACKED:
         raise ImportFileError("The spreadsheet is too large: save it as CSV and import that.")

@@ -604,15 +604,6 @@ class Migration(migrations.Migration):
             ],
             options={
                 "db_table": "certificates",
-                "indexes": [
-                    models.Index(
-                        condition=models.Q(
-                            ("downloaded_at__isnull", True), ("viewed_at__isnull", True)
-                        ),
-                        fields=["issued_at"],
-                        name="idx_certificates_unclaimed",
-                    )
-                ],
                 "constraints": [
                     models.CheckConstraint(
                         condition=models.Q(
@@ -659,15 +650,6 @@ class Migration(migrations.Migration):
             ],
             options={
                 "db_table": "session_registrations",
-                "indexes": [
-                    models.Index(
-                        condition=models.Q(
-                            ("attended_at__isnull", True), ("recording_viewed_at__isnull", True)
-                        ),
-                        fields=["session", "doctor"],
-                        name="idx_registrations_no_show",
-                    )
-                ],
                 "constraints": [
                     models.UniqueConstraint(
                         fields=("doctor", "session"), name="session_registrations_natural_key"

@@ -192,14 +192,6 @@ class SessionRegistration(models.Model):
                 name="session_registrations_rating_1_to_5",
             ),
         ]
-        indexes = [
-            # members() of no_show: registered, neither attended nor viewed.
-            models.Index(
-                fields=["session", "doctor"],
-                name="idx_registrations_no_show",
-                condition=Q(attended_at__isnull=True, recording_viewed_at__isnull=True),
-            )
-        ]
 
     def __str__(self) -> str:
         return f"{self.doctor_id}: {self.session}"
@@ -228,14 +220,6 @@ class Certificate(models.Model):
                 condition=Q(session__isnull=True) ^ Q(course__isnull=True),
                 name="certificates_of_session_or_course",
                 violation_error_message="A certificate is for a session or for a course.",
-            )
-        ]
-        indexes = [
-            # members() of unclaimed_certificates.
-            models.Index(
-                fields=["issued_at"],
-                name="idx_certificates_unclaimed",
-                condition=Q(downloaded_at__isnull=True, viewed_at__isnull=True),
             )
         ]
 

@@ -110,9 +110,7 @@ def test_returned_is_the_first_of_both_ways() -> None:
     row = SessionRegistrationFactory.create(recording_viewed_at=ago(hours=2))
     key = enroll(TYPE, row.doctor, row.session.external_id, ago(hours=20))
     coming = SessionFactory.create(starts_at=ahead(days=1))
-    SessionRegistrationFactory.create(
-        doctor=row.doctor, session=coming, registered_at=ago(hours=6)
-    )
+    SessionRegistrationFactory.create(doctor=row.doctor, session=coming, registered_at=ago(hours=6))
     assert returned(TYPE) == {key: ago(hours=6)}
 
 
@@ -214,16 +212,11 @@ def test_variables_of_a_full_database_are_exactly_those_declared() -> None:
 
 
 def test_variables_of_an_empty_session_are_few() -> None:
-    blank = {"speaker_name": "", "speaker_credentials": "", "topic": "", "topic_area": ""}
-    lists = dict.fromkeys(
-        [
-            *("key_points", "insight_titles", "insight_descriptions"),
-            *("popular_timestamps", "popular_topics"),
-        ],
-        [],
-    )
+    texts = ("speaker_name", "speaker_credentials", "topic", "topic_area")
+    lists = ("key_points", "insight_titles", "insight_descriptions", "popular_timestamps")
+    empty = dict.fromkeys(texts, "") | {name: [] for name in (*lists, "popular_topics")}
     session = SessionFactory.create(
-        external_id="S-EMPTY", cpd_points=None, recording_expires_at=None, **blank, **lists
+        external_id="S-EMPTY", cpd_points=None, recording_expires_at=None, **empty
     )
     doctor = SessionRegistrationFactory.create(session=session).doctor
     values = variables(TYPE, doctor, "S-EMPTY")

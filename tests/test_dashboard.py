@@ -1,0 +1,272 @@
+"""The first page: figures that say of what, lights that say it in words, and what is wrong."""
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django_celery_beat.models import CrontabSchedule, PeriodicTask
+
+from campaigns.analytics import Rate
+from campaigns.models import Campaign, CampaignAnalytics, CampaignEnrollment
+from messaging.models import MessageDelivery, ProviderAccount, ProviderEvent
+from reengage import dashboard, health
+from reengage.dashboard import Light, Measure
+from segments.models import ImportRun
+from tests import engine
+from tests.engine import DAY, NOW
+
+pytestmark = pytest.mark.django_db
+
+TODAY = NOW.date()
+HOME = reverse("admin:index")
+
+
+@pytest.fixture(autouse=True)
+def _clock() -> Iterator[None]:
+    with time_machine.travel(NOW, tick=False):
+        yield
+
+
+@pytest.fixture
+def _scheduler_runs() -> None:
+    crontab = CrontabSchedule.objects.create(minute="*")
+    PeriodicTask.objects.create(name="tick", task="x", crontab=crontab, last_run_at=NOW)
+
+
+def day(campaign: Campaign, channel: str, days_ago: int = 0, **figures: int) -> None:
+    CampaignAnalytics.objects.create(
+        campaign=campaign, channel=channel, date=TODAY - days_ago * DAY, **figures
+    )
+
+
+def shown(client: Client, **query: Any) -> dict[str, Any]:
+    """What the page was given to show."""
+    found: dict[str, Any] = client.get(HOME, query).context["dashboard"]
+    return found
+
+
+def cards(client: Client, **query: Any) -> dict[str, tuple[str, str]]:
+    return {
+        card.title: (card.measure.value, card.measure.basis)
+        for card in shown(client, **query)["cards"]
+    }
+
+
+def delivery(status: str, **fields: Any) -> MessageDelivery:
+    enrollment = engine.enrolled(days=(0,), channels=("sms",))[-1]
+    defaults = {"scheduled_at": NOW, "due_at": NOW, "expires_at": NOW + 2 * DAY}
+    return MessageDelivery.objects.create(
+        enrollment=enrollment,
+        campaign_message=enrollment.campaign.steps.get(),
+        doctor=enrollment.doctor,
+        channel="sms",
+        status=status,
+        **{**defaults, **fields},
+    )
+
+
+# --- figures --------------------------------------------------------------------------------
+
+
+def test_cards_say_of_what_they_are_a_share(admin_client: Client) -> None:
+    campaign = engine.campaign()
+    day(campaign, "sms", total_sent=100, total_delivered=80, total_clicked=8, total_failed=5)
+    day(campaign, "email", total_sent=100, total_delivered=90, total_opened=34)
+    day(campaign, "email", 3, total_unsubscribed=1)
+    for status in ("active", "active", "active", "converted"):
+        CampaignEnrollment.objects.create(
+            campaign=campaign,
+            doctor=engine.doctor(),
+            enrolled_at=NOW - DAY,
+            status=status,
+            converted_at=NOW if status == "converted" else None,
+        )
+    assert cards(admin_client) == {
+        "Enrolled": ("4", "3 under way now"),
+        "Came back": ("25.0 %", "1 of 4 enrolled"),
+        "Sent": ("200", "and 5 failed"),
+        "Delivered": ("85.0 %", "170 of 200 sent"),
+        "Opened": ("20.0 %", "34 of 170 delivered"),
+        "Clicked": ("4.7 %", "8 of 170 delivered"),
+        "Opted out": ("0.6 %", "1 of 170 delivered"),
+    }
+
+
+@pytest.mark.parametrize(("days", "sent"), [("7", "1"), ("30", "11"), ("90", "111"), ("x", "11")])
+def test_period_is_chosen_by_days(days: str, sent: str, admin_client: Client) -> None:
+    campaign = engine.campaign()
+    for days_ago, count in ((6, 1), (7, 10), (30, 100), (90, 1000)):
+        day(campaign, "sms", days_ago, total_sent=count)
+    assert cards(admin_client, days=days)["Sent"][0] == sent
+
+
+@pytest.mark.parametrize(
+    ("rate", "light"),
+    [
+        (Rate(80, 100), Light("success", "On target (80 %)")),
+        (Rate(64, 100), Light("warning", "Close to 80 %")),
+        (Rate(63, 100), Light("danger", "Below 80 %")),
+        (Rate(29, 29), Light("default", "Too few to tell (target 80 %)")),
+        (Rate(0, 0), Light("default", "Too few to tell (target 80 %)")),
+    ],
+)
+def test_light_says_its_colour_in_words(rate: Rate, light: Light) -> None:
+    assert dashboard.light(rate, 80) == light
+
+
+def test_channels_stand_against_the_strategys_targets(admin_client: Client) -> None:
+    campaign = engine.campaign()
+    day(campaign, "whatsapp", total_sent=100, total_delivered=100, total_opened=85, total_clicked=9)
+    day(campaign, "sms", total_sent=100, total_delivered=100, total_clicked=13)
+    rows = {row.name: row.measures for row in shown(admin_client)["channels"]}
+    whatsapp, sms, email = rows["WhatsApp"], rows["SMS"], rows["E-mail"]
+    assert whatsapp[2].light == Light("success", "On target (80 %)")
+    assert whatsapp[3].light == Light("danger", "Below 25 %")
+    assert sms[2] == Measure("–", "an SMS does not report opening", Light("default", "Target 75 %"))
+    assert sms[3].light == Light("warning", "Close to 15 %")
+    assert email[2] == Measure("–", "none delivered yet")
+
+
+def test_goal_is_measured_on_those_whose_days_are_over(admin_client: Client) -> None:
+    campaign = engine.campaign(goal_rate=60, goal_days=14)
+    (row,) = shown(admin_client)["campaigns"]
+    assert row.measures[3].light == Light("default", "Too early (goal 60 %)")
+    for number in range(40):
+        enrolled_at = NOW - 20 * DAY
+        CampaignEnrollment.objects.create(
+            campaign=campaign,
+            doctor=engine.doctor(),
+            enrolled_at=enrolled_at,
+            status="converted",
+            converted_at=enrolled_at + DAY if number < 30 else None,
+        )
+    (row,) = shown(admin_client)["campaigns"]
+    assert row.measures[3] == Measure(
+        "75.0 %", "30 of 40 came back within 14 days", Light("success", "On target (60 %)")
+    )
+
+
+def test_planned_messages_are_those_of_the_next_day(admin_client: Client) -> None:
+    delivery("scheduled", scheduled_at=NOW + timedelta(hours=23))
+    delivery("scheduled", scheduled_at=NOW + timedelta(hours=25))
+    delivery("sent", sent_at=NOW)
+    assert shown(admin_client)["next"]["total"] == "1"
+    assert ("SMS", "1") in shown(admin_client)["next"]["channels"]
+
+
+def test_chart_has_a_bar_for_each_day(admin_client: Client) -> None:
+    campaign = engine.campaign()
+    day(campaign, "sms", 6, total_sent=50, total_opened=25)
+    day(campaign, "email", 6, total_sent=50)
+    day(campaign, "sms", 0, total_sent=25)
+    chart = shown(admin_client, days="7")["chart"]
+    assert [bar.height for bar in chart.bars] == [100, 0, 0, 0, 0, 0, 25]
+    assert chart.top == 100
+    assert chart.opened.split()[0] == "7.14,75.00"
+    assert chart.bars[0].words == (
+        "26 Feb 2026: 100 sent, 0 delivered, 25 opened, 0 clicked, 0 failed"
+    )
+
+
+# --- nothing yet, and nothing to see --------------------------------------------------------
+
+
+def test_empty_site_says_what_to_do(admin_client: Client) -> None:
+    html = admin_client.get(HOME).content.decode()
+    assert "No campaign is running" in html
+    assert "Press Launch." in html
+    assert "Nothing was sent in this period." in html
+
+
+def test_drafts_are_offered_while_nothing_runs(admin_client: Client) -> None:
+    draft = engine.campaign(status="draft")
+    html = admin_client.get(HOME).content.decode()
+    assert reverse("admin:campaigns_campaign_change", args=[draft.pk]) in html
+
+
+def test_figures_are_shown_to_those_who_may_see_them() -> None:
+    client = Client()
+    client.force_login(User.objects.create_user("clerk", is_staff=True))
+    response = client.get(HOME)
+    assert response.status_code == 200
+    assert "dashboard" not in response.context
+
+
+def test_page_asks_nothing_of_another_host(admin_client: Client) -> None:
+    day(engine.campaign(), "sms", total_sent=1)
+    html = admin_client.get(HOME).content.decode()
+    loaded = re.findall(r"(?:src|<link[^>]*href)=\"([^\"]*)\"", html)
+    assert loaded
+    assert [address for address in loaded if not address.startswith("/")] == []
+
+
+def test_deliveries_are_never_read_whole(admin_client: Client) -> None:
+    """What the page asks of message_deliveries names a status that a partial index serves."""
+    engine.enrolled()
+    admin_client.get(HOME)
+    with CaptureQueriesContext(connection) as captured:
+        admin_client.get(HOME)
+    asked = [q["sql"] for q in captured if "message_deliveries" in q["sql"]]
+    assert asked
+    assert all(re.search(r"status\" = '(scheduled|unknown)'", sql) for sql in asked), asked
+
+
+# --- what is wrong --------------------------------------------------------------------------
+
+
+def texts() -> list[str]:
+    return [problem.text for problem in health.problems(NOW)]
+
+
+@pytest.mark.usefixtures("_scheduler_runs")
+def test_healthy_site_has_no_problems() -> None:
+    delivery("scheduled")
+    assert texts() == []
+
+
+def test_scheduler_that_never_ran_or_stopped_is_told() -> None:
+    assert texts() == ["No scheduled work has run yet: nobody is enrolled and nothing is sent."]
+    crontab = CrontabSchedule.objects.create(minute="*")
+    PeriodicTask.objects.create(
+        name="tick", task="x", crontab=crontab, last_run_at=NOW - timedelta(hours=1)
+    )
+    assert texts() == ["No scheduled work has run since 04 Mar, 11:00."]
+
+
+@pytest.mark.usefixtures("_scheduler_runs")
+def test_problems_are_told_in_words_with_a_link(admin_client: Client) -> None:
+    stuck = engine.campaign(days=())
+    account = ProviderAccount.objects.create(channel="sms", provider="sandbox", is_paused=True)
+    delivery("scheduled", scheduled_at=NOW - timedelta(minutes=20))
+    late = delivery("unknown")
+    ProviderEvent.objects.create(
+        provider="x",
+        event_key="1",
+        kind="sent",
+        delivery=late,
+        occurred_at=NOW,
+        received_at=NOW - timedelta(hours=1),
+    )
+    run = ImportRun.objects.create(
+        kind="doctors", file_name="a.csv", error="It is empty.", started_at=NOW
+    )
+    assert texts() == [
+        f"“{stuck}” can't send. The campaign has no steps: add at least one below.",
+        "SMS via sandbox is paused by hand: its messages wait.",
+        "1 message should have left more than 15 minutes ago.",
+        "1 message had no answer from the provider, may have arrived, and is not sent again.",
+        "1 report from a provider is not counted yet.",
+        "Nothing was imported from “a.csv”: It is empty.",
+    ]
+    links = [problem.link for problem in health.problems(NOW)]
+    assert reverse("admin:messaging_provideraccount_change", args=[account.pk]) in links
+    assert reverse("admin:segments_importrun_change", args=[run.pk]) in links
+    assert {admin_client.get(link).status_code for link in links} == {200}
