@@ -115,13 +115,13 @@ def earliest_slot(
         slot = next_open(start, request.hours, request.zone)
         return (slot, "") if slot < request.expires_at else (None, "")
     placed = _place(ahead, start, request, history)
-    held_back = ""
+    held_back: dict[str, None] = {}  # in order, each once
     for at in _turning_points(start, request, history, placed):
         refusal = _refusal(at, request, history, placed)
         if refusal is None:
-            return at, held_back
-        held_back = held_back or refusal
-    return None, held_back
+            return at, "; ".join(held_back)
+        held_back[refusal] = None
+    return None, "; ".join(held_back)
 
 
 def _turning_points(
