@@ -7,7 +7,7 @@ class MessagingConfig(AppConfig):
     """Messaging: how."""
 
     name = "messaging"
-    verbose_name = "Messaging"
+    verbose_name = "Messages"
 
     def ready(self) -> None:
         """Register the system checks and the kinds of import, which need the models."""

@@ -230,9 +230,7 @@ CATALOGUE: tuple[Variable, ...] = (
     ),
     Variable("certificate_id", CERTIFICATE, "Number of the certificate", "CERT-2026-00417"),
     Variable("issue_date", CERTIFICATE, "Day on which it was issued", "29 April 2026", "date"),
-    Variable(
-        "certificate_expiry_days", CERTIFICATE, "Days until it expires", "30", "number"
-    ),
+    Variable("certificate_expiry_days", CERTIFICATE, "Days until it expires", "30", "number"),
     Variable("download_count", CERTIFICATE, "Doctors who downloaded theirs", "153", "number"),
     Variable("total_participants", CERTIFICATE, "Doctors who took part", "240", "number"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -9,6 +10,7 @@ from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.text import Truncator
 from django_celery_beat.admin import PeriodicTaskAdmin as BeatTaskAdmin
 from django_celery_beat.admin import PeriodicTaskForm
 from django_celery_beat.models import (
@@ -80,14 +82,14 @@ class PeriodicTaskAdmin(ModelAdmin[PeriodicTask], BeatTaskAdmin):  # type: ignor
     change_form_template = None
     date_hierarchy = None
     ordering = ("name",)
-    list_display = ("name", "enabled", "runs", "last_run_at", "description")
+    list_display = ("name", "enabled", "runs", "last_ran", "purpose")
     list_editable = ("enabled",)
     list_filter = ("enabled",)
     search_fields = ("name", "description")
     actions = ("enable_tasks", "disable_tasks", "run_tasks")
-    readonly_fields = ("last_run_at", "runs")
+    readonly_fields = ("last_ran", "runs")
     fieldsets = (
-        (None, {"fields": ("name", "description", "enabled", "runs", "last_run_at")}),
+        (None, {"fields": ("name", "description", "enabled", "runs", "last_ran")}),
         (
             "When",
             {
@@ -125,6 +127,17 @@ class PeriodicTaskAdmin(ModelAdmin[PeriodicTask], BeatTaskAdmin):  # type: ignor
         if task.crontab:
             return f"{task.crontab.human_readable}"
         return str(task.schedule) if task.scheduler else "Never: choose a time"
+
+    @display(description="last ran", empty_value="Never")
+    def last_ran(self, task: PeriodicTask) -> datetime | None:
+        """When the scheduler last started it."""
+        last: datetime | None = task.last_run_at
+        return last
+
+    @display(description="what it does")
+    def purpose(self, task: PeriodicTask) -> str:
+        """How its description begins; the whole is on its page."""
+        return str(Truncator(task.description).chars(70))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PeriodicTask]:
         """Without the scheduler's own row."""

@@ -1,7 +1,7 @@
 """Everything the admin takes from the theme, and the habits that all its pages share.
 
 The only module that imports unfold: the theme can be left by rewriting this file. It imports
-nothing of the project, so that every application's admin may import it.
+nothing of the applications, so that every application's admin may import it.
 """
 
 # ruff: noqa: ARG002, SLF001  overridden signatures and `_meta` are Django's
@@ -12,16 +12,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
+from django.contrib.admin import ShowFacets
 from django.contrib.auth.models import Group, User
 from django.core.exceptions import ValidationError
-from django.core.paginator import Paginator
-from django.db import connection
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.utils.functional import cached_property
 from import_export.admin import ImportExportModelAdmin
 from import_export.formats.base_formats import CSV, XLSX
+
+from reengage.pagination import BoundedPaginator
 
 if TYPE_CHECKING:
     from django.contrib.admin import FieldListFilter, SimpleListFilter
@@ -140,60 +140,6 @@ __all__ = [
 M = TypeVar("M", bound=Model)
 P = TypeVar("P", bound=Model)
 
-# Rows that a list leads to by turning pages; beyond, a search or a filter finds them.
-PAGED_ROWS = 10_000
-
-
-class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # not generic at run time
-    """Counts no further than `PAGED_ROWS`, so that a list opens as fast at a million rows.
-
-    `total` says how many there are in words: exact while few, else estimated from PostgreSQL's
-    own statistics (unfiltered lists) or just "more than".
-    """
-
-    template_name = "admin/includes/bounded_pagination.html"
-
-    @cached_property
-    def _counted(self) -> int:
-        # One row more than can be paged tells "exactly as many" from "more".
-        rows = self.object_list
-        if isinstance(rows, QuerySet):
-            return rows.order_by()[: PAGED_ROWS + 1].count()
-        return len(rows)
-
-    @cached_property
-    def count(self) -> int:
-        """Rows that can be paged through."""
-        return min(self._counted, PAGED_ROWS)
-
-    @property
-    def is_complete(self) -> bool:
-        """Every row can be reached by turning pages."""
-        return self._counted <= PAGED_ROWS
-
-    @property
-    def total(self) -> str:
-        """How many rows there are, such as "317", "about 1,204,000" or "more than 10,000"."""
-        if self.is_complete:
-            return f"{self._counted:,}"
-        rows = self.object_list
-        if isinstance(rows, QuerySet) and not rows.query.where:
-            estimate = estimated_rows(rows.model)
-            if estimate > PAGED_ROWS:
-                return f"about {round(estimate, -3):,}"
-        return f"more than {PAGED_ROWS:,}"
-
-
-def estimated_rows(model: type[Model]) -> int:
-    """Rows of the model's table as PostgreSQL last estimated them; -1 where it never did."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass(%s)",
-            [connection.ops.quote_name(model._meta.db_table)],
-        )
-        row = cursor.fetchone()
-    return int(row[0]) if row else -1
-
 
 class ChangeList(ThemeChangeList):
     """A list that offers "Show all" only where something is hidden."""
@@ -215,6 +161,7 @@ class ModelAdmin(ThemeModelAdmin[M]):
     list_filter_submit = True
     list_disable_select_all = True
     warn_unsaved_form = True
+    show_facets = ShowFacets.NEVER  # it would count the whole table once for each choice
     empty_value_display = "–"
     # A search finds whole values that an index serves: see `search_exactly`.
     search_exact: tuple[str, ...] = ()

@@ -265,7 +265,7 @@ class Bar:
 class Chart:
     """Messages sent a day as bars; opened and clicked as lines."""
 
-    top: int
+    top: str
     bars: list[Bar]
     opened: str
     clicked: str
@@ -286,7 +286,7 @@ def _chart(first: date, last: date, days: dict[date, Figures]) -> Chart | None:
         for n, (one, words) in enumerate(zip(figures, map(_words, span, figures), strict=True))
     ]
     return Chart(
-        top,
+        f"{top:,}",
         bars,
         _line([one.opened for one in figures], top),
         _line([one.clicked for one in figures], top),

@@ -86,6 +86,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
+LOGIN_REDIRECT_URL = "admin:index"
 ROOT_URLCONF = "reengage.urls"
 WSGI_APPLICATION = "reengage.wsgi.application"
 
@@ -146,6 +147,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en"
 TIME_ZONE = "Asia/Kolkata"  # of the admin, of daily figures and of the schedules
 USE_I18N = True
+FORMAT_MODULE_PATH = "reengage.formats"  # 3 Dec 2026, 14:30
 USE_TZ = True
 
 STATIC_URL = "static/"

@@ -7,4 +7,4 @@ class SegmentsConfig(AppConfig):
     """Segments: who."""
 
     name = "segments"
-    verbose_name = "Segments"
+    verbose_name = "Doctors"

@@ -35,7 +35,7 @@ from messaging.models import (
     SandboxMessage,
     UnsubscribeRecord,
 )
-from reengage import admin_base
+from reengage import admin_base, pagination
 from segments.models import (
     AgentUsage,
     AidaUsage,
@@ -226,6 +226,22 @@ def test_campaign_page_asks_as_often_for_three_steps_as_for_one(admin_client: Cl
     assert len(three) == len(one)
 
 
+def test_doctor_page_asks_as_often_for_three_messages_as_for_one(admin_client: Client) -> None:
+    (one_message,) = engine.enrolled(days=(0,), channels=("sms",))
+    engine.schedule_due(NOW)
+    more = engine.campaign(days=(0, 3, 7), channels=("sms",))
+    url = page(Doctor, "change", one_message.doctor_id)
+    admin_client.get(url)
+    with CaptureQueriesContext(connection) as one:
+        admin_client.get(url)
+    engine.enroll(more, NOW)
+    engine.schedule_due(NOW, 10 * DAY)
+    assert MessageDelivery.objects.filter(doctor=one_message.doctor_id).count() == 4
+    with CaptureQueriesContext(connection) as several:
+        admin_client.get(url)
+    assert len(several) == len(one)
+
+
 @pytest.mark.usefixtures("rows")
 def test_pages_without_permission_are_refused() -> None:
     client = staff()
@@ -330,13 +346,13 @@ def test_search_of_deliveries_takes_the_providers_id(admin_client: Client) -> No
 def test_long_list_is_not_counted_to_its_end(
     admin_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(admin_base, "PAGED_ROWS", 2)
+    monkeypatch.setattr(pagination, "PAGED_ROWS", 2)
     for _ in range(4):
         engine.doctor(specialty="Cardiology")
     filtered = admin_client.get(page(Doctor), {"specialty": "Cardiology"})
     assert filtered.context["cl"].result_count == 2
     assert "more than 2" in filtered.content.decode()
-    monkeypatch.setattr(admin_base, "estimated_rows", lambda _model: 1_203_700)
+    monkeypatch.setattr(pagination, "estimated_rows", lambda _model: 1_203_700)
     assert "about 1,204,000" in admin_client.get(page(Doctor)).content.decode()
 
 
@@ -345,7 +361,7 @@ def test_estimate_reads_postgresqls_statistics() -> None:
         engine.doctor()
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE doctors")
-    assert admin_base.estimated_rows(Doctor) == 3
+    assert pagination.estimated_rows(Doctor) == 3
 
 
 @pytest.mark.usefixtures("rows")

@@ -22,6 +22,7 @@ from reengage.admin_base import (
     DropdownFilter,
     ModelAdmin,
     ModelForm,
+    TextareaWidget,
     action,
     confirm,
     display,
@@ -56,6 +57,7 @@ class OptOutForm(ModelForm[UnsubscribeRecord]):
     class Meta:
         model = UnsubscribeRecord
         fields = ("doctor", "channel", "segment_type", "reason")
+        widgets = {"reason": TextareaWidget(attrs={"rows": 2})}
 
     def validate_constraints(self) -> None:
         """Leave the one constraint to `optout.opt_out`, which keeps it."""

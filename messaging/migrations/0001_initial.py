@@ -178,7 +178,7 @@ class Migration(migrations.Migration):
                     "doctor",
                     models.ForeignKey(
                         db_column="user_id",
-                        help_text="As on the enrolment; here so that caps and opt-outs need no join.",
+                        help_text="The doctor written to: the same as on the enrolment.",
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="deliveries",
                         to="segments.doctor",

@@ -78,7 +78,7 @@ class MessageDelivery(models.Model):
         on_delete=models.CASCADE,
         db_column="user_id",
         related_name="deliveries",
-        help_text="As on the enrolment; here so that caps and opt-outs need no join.",
+        help_text="The doctor written to: the same as on the enrolment.",
     )
     channel = models.CharField(max_length=20, choices=Channel)
     scheduled_at = models.DateTimeField(help_text="Goes out at this time or soon after.")

@@ -78,11 +78,14 @@ class Audience:
             due.append(heapq.heappop(self._to_come)[2])
         if not due:
             return
-        come_back([reaction for reaction in due if reaction.what is Act.RETURN])
+        self.came_back += come_back([one for one in due if one.what is Act.RETURN])
         for reaction in due:
             if reaction.what is Act.OPT_OUT:
                 self._opt_out(reaction)
-        self._report(due, now)
+        events = [one.event() for one in due if not isinstance(one.what, Act)]
+        if events:
+            track.store(events, now)
+            track.apply_events(now)
 
     def _read(self, statement: str, values: dict[str, object]) -> None:
         with connection.cursor() as cursor:
@@ -96,13 +99,6 @@ class Audience:
         for message in messages:
             for reaction in reactions(message, self.seed):
                 heapq.heappush(self._to_come, (reaction.at, next(self._order), reaction))
-
-    def _report(self, due: list[Reaction], now: datetime) -> None:
-        events = [reaction.event() for reaction in due if not isinstance(reaction.what, Act)]
-        if events:
-            track.store(events, now)
-            track.apply_events(now)
-        self.came_back += sum(reaction.what is Act.RETURN for reaction in due)
 
     def _opt_out(self, reaction: Reaction) -> None:
         message = reaction.message

@@ -80,11 +80,11 @@ class Role(StrEnum):
 
 
 SHARES = {
-    Role.DEVOTED: 20,
-    Role.ASKER: 24,
-    Role.LEARNER: 18,
-    Role.LISTENER: 25,
-    Role.SILENT: 13,
+    Role.DEVOTED: 18,
+    Role.ASKER: 17,
+    Role.LEARNER: 13,
+    Role.LISTENER: 19,
+    Role.SILENT: 33,
 }
 
 

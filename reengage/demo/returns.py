@@ -77,17 +77,19 @@ _VALUES = """
 """
 
 
-def come_back(returns: Sequence[Reaction]) -> None:
-    """Write what the doctors did, dated when they did it."""
+def come_back(returns: Sequence[Reaction]) -> int:
+    """Write what the doctors did, dated when they did it; returns how many had not done it yet."""
+    done = 0
     groups: dict[str, list[Reaction]] = defaultdict(list)
     for reaction in returns:
         groups[reaction.message.segment_type].append(reaction)
     for segment_type, group in groups.items():
-        for statement in (*_RETURN[segment_type], _ACTIVE):
-            _execute(statement, group)
+        done += sum(_execute(statement, group) for statement in _RETURN[segment_type])
+        _execute(_ACTIVE, group)
+    return done
 
 
-def _execute(statement: str, group: Sequence[Reaction]) -> None:
+def _execute(statement: str, group: Sequence[Reaction]) -> int:
     doctors: list[int] = [reaction.message.doctor_id for reaction in group]
     subjects: list[str] = [reaction.message.subject for reaction in group]
     moments: list[datetime] = [reaction.at for reaction in group]
@@ -96,3 +98,4 @@ def _execute(statement: str, group: Sequence[Reaction]) -> None:
             statement.replace("{values}", _VALUES),
             {"doctors": doctors, "subjects": subjects, "moments": moments},
         )
+        return int(cursor.rowcount)

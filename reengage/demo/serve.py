@@ -20,6 +20,8 @@ TRIED_PORTS = 50
 ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  every address -> one of ours
 SLOW = 45.0  # seconds; by then the web server should have answered
 LOG_LEVEL = "WARNING"  # errors are seen, each request and each task is not
+# In a container everybody is root.
+UNHEARD = "ignore:You're running the worker with superuser privileges"
 
 
 class PortError(Exception):
@@ -68,6 +70,9 @@ def prepare(host: str, url: str) -> None:
     """Make the environment say what the commands need; links in messages lead to `url`."""
     os.environ.setdefault("PUBLIC_BASE_URL", url)
     os.environ.setdefault("LOG_LEVEL", LOG_LEVEL)
+    os.environ["PYTHONWARNINGS"] = ",".join(
+        filter(None, (os.environ.get("PYTHONWARNINGS"), UNHEARD))
+    )
     if host not in settings.ALLOWED_HOSTS:
         # Whoever opens it to the network is reached by whatever name the machine has there.
         os.environ.setdefault("ALLOWED_HOSTS", "*" if host in ANYWHERE else host)
@@ -86,13 +91,14 @@ def serve(host: str, port: int, ready: Callable[[], None], slow: Callable[[], No
 def _commands(host: str, port: int) -> dict[str, list[str]]:
     python = [sys.executable, "-m"]
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    celery = [*python, "celery", "-A", "reengage"]
+    celery = [*python, "celery", "--quiet", "--skip-checks", "-A", "reengage"]
+    celery += ["--workdir", str(settings.BASE_DIR)]
     quiet = ["--loglevel", LOG_LEVEL]
-    os.environ.setdefault("PYTHONPATH", str(settings.BASE_DIR))
     return {
         "web": [
             *(*python, "gunicorn", "reengage.wsgi", "--bind", address, "--no-control-socket"),
-            *("--workers", "2", "--threads", "4", "--log-level", LOG_LEVEL.lower()),
+            *("--chdir", str(settings.BASE_DIR), "--log-level", LOG_LEVEL.lower()),
+            *("--preload", "--workers", "2", "--threads", "4"),  # loaded once, for both workers
         ],
         "worker": [
             *(*celery, "worker", *quiet, "-Q", ",".join(q.name for q in settings.CELERY_TASK_QUEUES)),

@@ -34,9 +34,10 @@ class Clock:
         return self.start + timedelta(days=day, minutes=minute)
 
     def after(self, moment: datetime, low: float, high: float) -> datetime:
-        """A minute `low` to `high` days after `moment`."""
+        """A minute `low` to `high` days after `moment`, or the morning if that is at night."""
         minutes = self.chance.uniform(low, high) * 1440
-        return moment + timedelta(minutes=int(minutes))
+        found = moment + timedelta(minutes=int(minutes))
+        return found + timedelta(hours=7) if found.hour < 7 else found
 
     def cell(self, moment: datetime | None) -> str:
         """The moment as a cell; empty for none and for what has not happened yet."""

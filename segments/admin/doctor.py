@@ -72,7 +72,7 @@ class DoctorAdmin(PageExtrasMixin[Doctor], BigTableMixin, ImportedAdmin[Doctor])
     @column(description="name")
     def name(self, doctor: Doctor) -> str:
         """The doctor's full name."""
-        return str(doctor)
+        return f"Dr. {doctor.first_name} {doctor.last_name}".strip()
 
     def matches(self, term: str) -> list[QuerySet[Any, Any]]:
         """Search by id, phone, e-mail or the start of the last name."""

@@ -14,10 +14,10 @@ from segments.imports.convert import BlockConverter
 from segments.imports.header import ImportFileError
 from segments.imports.kinds import KINDS, Kind
 from segments.imports.reader import read_table
-from segments.imports.reject import reject_rows
+from segments.imports.reject import reject_repeated, reject_wrong
 from segments.imports.report import count_rejected, keep_rejections, report_path, write_report
 from segments.imports.stage import Stage, create_tables, fill_tables
-from segments.imports.upsert import Counts, upsert_rows
+from segments.imports.upsert import drop_unchanged, upsert_rows
 from segments.models import ImportRun
 
 logger = logging.getLogger(__name__)
@@ -73,25 +73,27 @@ def _import(cursor: CursorWrapper, kind: Kind, path: Path, run: ImportRun, now: 
     create_tables(cursor, stage)
     fill_tables(cursor, stage, table, converter)
     cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
-    run.created, run.updated, run.unchanged = _write(cursor, stage, run, now)
+    _write(cursor, stage, run, now)
     run.rejected = count_rejected(cursor)
     keep_rejections(cursor, run)
 
 
-def _write(cursor: CursorWrapper, stage: Stage, run: ImportRun, now: datetime) -> Counts:
+def _write(cursor: CursorWrapper, stage: Stage, run: ImportRun, now: datetime) -> None:
     """Check and write the staged rows, again if somebody else wrote the same rows meanwhile."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with transaction.atomic():
                 # Foreign keys are checked here and not at the end, when it is too late to repeat.
                 cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-                reject_rows(cursor, stage)
-                return upsert_rows(cursor, stage, run, now)
+                reject_repeated(cursor, stage)
+                run.unchanged = drop_unchanged(cursor, stage)
+                reject_wrong(cursor, stage)
+                run.created, run.updated = upsert_rows(cursor, stage, run, now)
+            return  # noqa: TRY300  the block above commits first
         except (IntegrityError, OperationalError):
             if attempt == ATTEMPTS:
                 raise
             logger.info("import %s: other changes came in between, trying again", run.pk)
-    raise AssertionError
 
 
 def _report(

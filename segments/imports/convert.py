@@ -4,7 +4,6 @@ Works by column: a column of a block whose cells are all stored as they stand (V
 found by one match of a regular expression, the others are parsed cell by cell.
 """
 
-import re
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
@@ -18,9 +17,6 @@ from segments.imports.values import BadValueError, EveryCell
 
 NULL = r"\N"
 EMPTY = "Is empty, but needed: fill it in."
-
-_special = re.compile(r"[\\\t\n\r]")
-_escapes = {"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"}
 
 
 class Rejection(NamedTuple):
@@ -72,7 +68,8 @@ class BlockConverter:
         texts_of_rows: Iterable[str] = map("\t".join, zip(*stored, strict=True))
         if bad:
             texts_of_rows = (t for place, t in enumerate(texts_of_rows) if place not in bad)
-        return "\n".join([*texts_of_rows, ""]), rejections
+        # A name that is both first and last name is told once.
+        return "\n".join([*texts_of_rows, ""]), list(dict.fromkeys(rejections))
 
     def _instead(self) -> str:
         return self.shape.instead if self.shape else ""
@@ -120,12 +117,14 @@ class _CellReader:
                 return cells, []
             if self._empty is not None:
                 return [cell or self._empty for cell in cells], []
-        texts = list(cells)
+        parse, stored, empty = self._parse, self._stored, self._empty
+        texts: list[str] = []
         wrong = []
-        for place, cell in enumerate(cells):
+        for place, cell in enumerate(map(str.strip, cells)):
             try:
-                texts[place] = self._text(cell.strip())
+                texts.append(stored(parse(cell)) if cell else self._required(empty))
             except BadValueError as error:
+                texts.append("")
                 wrong.append(_Wrong(place, str(error)))
         return texts, wrong
 
@@ -139,20 +138,13 @@ class _CellReader:
                 return False
         return True
 
-    def _text(self, cell: str) -> str:
-        if cell:
-            return escape(self._stored(self._parse(cell)))
-        if self._empty is None:
+    def _required(self, empty: str | None) -> str:
+        if empty is None:
             raise BadValueError(EMPTY)
-        return self._empty
+        return empty
 
 
 def empty_as_stored(column: Column, model: type[models.Model]) -> str:
     """What COPY stores for an empty cell: NULL or the default of the model's field."""
     value = empty_value(column, model)
-    return NULL if value is None else escape(column.value.stored(value))
-
-
-def escape(text: str) -> str:
-    """Text as COPY reads it."""
-    return _special.sub(lambda found: _escapes[found[0]], text) if _special.search(text) else text
+    return NULL if value is None else column.value.stored(value)

@@ -1,6 +1,7 @@
 """A file -> its rows in blocks, in a fixed amount of memory: CSV here, XLSX in xlsx.py."""
 
 import csv
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -11,7 +12,9 @@ from segments.imports.encoding import detect_encoding
 from segments.imports.header import ImportFileError, known_columns, match_header
 from segments.imports.kinds import Kind
 
-BLOCK_ROWS = 2000
+BLOCK_ROWS = 500  # few enough for the garbage collector to have nothing to do
+_line_end = re.compile(r"\r\n|\r|\n")
+
 DELIMITERS = ",;\t"
 TOO_LONG = f"A cell has more than {csv.field_size_limit():,} characters: shorten it."
 BROKEN = "Quotation marks are wrong: write a mark inside a text twice."
@@ -75,26 +78,46 @@ def _delimiter(path: Path, encoding: str, kind: Kind) -> str:
 def _csv_blocks(path: Path, encoding: str, delimiter: str) -> Iterator[Block]:
     with path.open(encoding=encoding, newline="") as file:
         reader = csv.reader(file, delimiter=delimiter, strict=True)
-        line = 1
         while True:
-            block = Block([], [], [])
+            block, before = Block([], [], []), reader.line_num
             try:
-                for row in islice(reader, BLOCK_ROWS):
-                    block.rows.append(row)
-                    block.lines.append(line)
-                    line = reader.line_num + 1
+                block.rows.extend(islice(reader, BLOCK_ROWS))
             except csv.Error as error:
-                if reader.line_num > line:
-                    raise ImportFileError(
-                        f"Line {line}: a quotation mark is opened and not closed. "
-                        "Correct it and import the file again."
-                    ) from error
-                too_long = "field limit" in str(error)
-                block.broken.append((line, TOO_LONG if too_long else BROKEN))
-                line = reader.line_num + 1
-            if not block.rows and not block.broken:
-                return
+                block.lines.extend(_lines(block.rows, before))
+                block.broken.append(_broken_row(error, _next_line(block, before), reader.line_num))
+            else:
+                if not block.rows:
+                    return
+                whole = reader.line_num - before == len(block.rows)
+                first = before + 1
+                block.lines.extend(
+                    range(first, first + len(block.rows)) if whole else _lines(block.rows, before)
+                )
             yield block
+
+
+def _lines(rows: list[list[str]], before: int) -> Iterator[int]:
+    """The line where each row begins, after line `before`; rows may have texts of several lines."""
+    line = before + 1
+    for row in rows:
+        yield line
+        line += 1 + sum(len(_line_end.findall(cell)) for cell in row)
+
+
+def _next_line(block: Block, before: int) -> int:
+    """The line after the block's rows."""
+    *_, line = _lines([*block.rows, []], before)
+    return line
+
+
+def _broken_row(error: csv.Error, line: int, last_line: int) -> tuple[int, str]:
+    """What to tell about a row that cannot be read; ImportFileError where it swallows others."""
+    if last_line > line:
+        raise ImportFileError(
+            f"Line {line}: a quotation mark is opened and not closed. "
+            "Correct it and import the file again."
+        ) from error
+    return line, TOO_LONG if "field limit" in str(error) else BROKEN
 
 
 def _spreadsheet_blocks(rows: Iterator[tuple[int, list[str]]], width: int) -> Iterator[Block]:

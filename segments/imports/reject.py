@@ -17,23 +17,31 @@ _keep = sql.SQL(
 _drop = sql.SQL("DELETE FROM {} AS s USING {} AS j WHERE j.line = s.line")
 
 
-def reject_rows(cursor: CursorWrapper, stage: Stage) -> None:
+def reject_repeated(cursor: CursorWrapper, stage: Stage) -> None:
+    """Move later rows about the same thing to the rejected ones."""
+    _reject(cursor, _keys(stage))
+
+
+def reject_wrong(cursor: CursorWrapper, stage: Stage) -> None:
     """Move every staged row that breaks a rule to the rejected ones.
 
-    A row is told about the first group of rules that it breaks: keys, references, rules of the
-    kind, addresses of others, addresses of earlier lines.
+    A row is told about the first group of rules that it breaks: references, rules of the kind,
+    addresses of others, addresses of earlier lines.
     """
-    for rules in (_keys, _references, _checks, _taken_in_table, _taken_in_file):
-        found = 0
-        for search in rules(stage):
-            cursor.execute(_keep.format(REJECTED, search))
-            found += cursor.rowcount
-        if found:
-            cursor.execute(_drop.format(STAGE, REJECTED))
+    for rules in (_references, _checks, _taken_in_table, _taken_in_file):
+        _reject(cursor, rules(stage))
+
+
+def _reject(cursor: CursorWrapper, searches: Iterator[Sql]) -> None:
+    found = 0
+    for search in searches:
+        cursor.execute(_keep.format(REJECTED, search))
+        found += cursor.rowcount
+    if found:
+        cursor.execute(_drop.format(STAGE, REJECTED))
 
 
 def _keys(stage: Stage) -> Iterator[Sql]:
-    """Later rows about the same thing."""
     names = [sql.Identifier(name) for name in stage.kind.key]
     yield sql.SQL(
         "SELECT s.line, {field}, concat_ws(' ', {shown}), "
@@ -111,13 +119,13 @@ def _taken_in_file(stage: Stage) -> Iterator[Sql]:
         if claims := _claims(stage, address):
             yield sql.SQL(
                 "SELECT s.line, s.field, s.address, "
-                "'Belongs to ' || first.key || ' (line ' || first.line || '): correct one of "
-                "the two.' "
+                "'Belongs to ' || f.{key} || ' (line ' || f.line || '): correct one of the two.' "
                 "FROM ({claims}) AS s JOIN ("
-                "SELECT address, min(line) AS line, (array_agg(key ORDER BY line))[1] AS key "
-                "FROM ({claims}) AS c GROUP BY address HAVING min(line) <> max(line)"
-                ") AS first ON first.address = s.address WHERE s.line > first.line"
-            ).format(claims=claims)
+                "SELECT address, min(line) AS line FROM ({claims}) AS c "
+                "GROUP BY address HAVING min(line) <> max(line)"
+                ") AS first ON first.address = s.address "
+                "JOIN {stage} AS f ON f.line = first.line WHERE s.line > first.line"
+            ).format(claims=claims, key=sql.Identifier(stage.key[0].name), stage=STAGE)
 
 
 def _claims(stage: Stage, address: Address) -> Sql | None:

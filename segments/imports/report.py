@@ -49,7 +49,9 @@ def write_report(cursor: CursorWrapper, path: Path) -> None:
 
 def _rejections(cursor: CursorWrapper) -> Iterator[tuple[str, ...]]:
     """Streamed: there may be as many as the file has rows."""
-    query = sql.SQL("SELECT r.line::text, field, value, problem FROM {} AS r ORDER BY r.line, field")
+    query = sql.SQL(
+        "SELECT r.line::text, field, value, problem FROM {} AS r ORDER BY r.line, field"
+    )
     with cursor.copy(sql.SQL("COPY ({}) TO STDOUT").format(query.format(REJECTED))) as copy:
         for row in copy.rows():
             yield tuple(cell or "" for cell in row)

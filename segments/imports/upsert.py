@@ -10,34 +10,49 @@ from django.db import connection, models
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
-from segments.imports.kinds import Sql
+from segments.imports.kinds import Column, Sql
 from segments.imports.stage import STAGE, Stage
 from segments.imports.tables import all_fields, column_of, table
 from segments.models import Doctor, ImportRun
 
 
-class Counts(NamedTuple):
-    """What became of the rows that were right."""
+class Written(NamedTuple):
+    """How many rows were written."""
 
     created: int
     updated: int
-    unchanged: int
 
 
-def upsert_rows(cursor: CursorWrapper, stage: Stage, run: ImportRun, now: datetime) -> Counts:
+def drop_unchanged(cursor: CursorWrapper, stage: Stage) -> int:
+    """Take rows off the stage that say what the table says; returns how many."""
+    changing = _changing(stage)
+    same = sql.SQL("({}) IS NOT DISTINCT FROM ({})").format(
+        sql.SQL(", ").join(map(stage.old, changing)), sql.SQL(", ").join(map(stage.new, changing))
+    )
+    cursor.execute(
+        sql.SQL("DELETE FROM {} WHERE line IN (SELECT s.line FROM {} WHERE {})").format(
+            STAGE, stage.source("JOIN"), same if changing else sql.SQL("true")
+        )
+    )
+    return int(cursor.rowcount)
+
+
+def upsert_rows(cursor: CursorWrapper, stage: Stage, run: ImportRun, now: datetime) -> Written:
     """Write the staged rows. A unique violation means that somebody else wrote meanwhile."""
     if stage.kind.changes_consent:
         _lock_doctors(cursor)
-    cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(STAGE))
-    staged: int = cursor.fetchone()[0]
     updated = _update(cursor, stage, run, now)
-    created = _insert(cursor, stage, run, now)
-    return Counts(created, updated, staged - created - updated)
+    return Written(_insert(cursor, stage, run, now), updated)
+
+
+def _changing(stage: Stage) -> list[Column]:
+    """The columns that a row may change."""
+    return [column for column in stage.columns if column not in stage.key]
 
 
 def _update(cursor: CursorWrapper, stage: Stage, run: ImportRun, now: datetime) -> int:
     """Rows are locked in the order of their ids, as every writer does."""
-    changing = [column for column in stage.columns if column not in stage.key]
+    changing = _changing(stage)
     if not changing:
         return 0
     names = [sql.Identifier(column.name) for column in changing]
@@ -51,7 +66,7 @@ def _update(cursor: CursorWrapper, stage: Stage, run: ImportRun, now: datetime) 
     ]
     statement = sql.SQL(
         "WITH changed AS (SELECT t.id, {news} FROM {source} "
-        "WHERE ({old}) IS DISTINCT FROM ({new}) ORDER BY t.id FOR NO KEY UPDATE OF t) "
+        "ORDER BY t.id FOR NO KEY UPDATE OF t) "
         "UPDATE {table} AS t SET {assignments} FROM changed WHERE t.id = changed.id"
     ).format(
         news=sql.SQL(", ").join(
@@ -59,8 +74,6 @@ def _update(cursor: CursorWrapper, stage: Stage, run: ImportRun, now: datetime) 
             for column, name in zip(changing, names, strict=True)
         ),
         source=stage.source("JOIN"),
-        old=sql.SQL(", ").join(map(stage.old, changing)),
-        new=sql.SQL(", ").join(map(stage.new, changing)),
         table=stage.table,
         assignments=sql.SQL(", ").join(assignments),
     )

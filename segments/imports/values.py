@@ -15,6 +15,8 @@ CONTROL = r"\x00-\x1f\x7f-\x9f\ufffd"
 FORMULA_STARTS = ("=", "+", "-", "@")
 LIST_SEPARATOR = "|"
 
+_special = re.compile(r"[\\\t\n\r]")
+_escapes = {"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"}
 _control = re.compile(f"[{CONTROL}]")
 _control_but_lines = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffd]")
 _spreadsheet_error = re.compile(r"#(N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!)")
@@ -30,7 +32,7 @@ class Value:
     """How the cells of a column are read and written.
 
     `parse` gets a cell that is stripped and not empty; it raises BadValueError.
-    `stored` writes a parsed value as COPY text wants it, before escaping.
+    `stored` writes a parsed value as COPY reads it.
     `plain` matches cells c that PostgreSQL reads as it would read stored(parse(c)): a column
     full of them is taken over as it stands. What a pattern cannot say, `check` says: it raises
     ValueError for the others.
@@ -42,6 +44,11 @@ class Value:
     plain: str = ""
     check: Callable[[str], object] | None = None
     shown: Callable[[Any], str] = str
+
+
+def copy_text(text: str) -> str:
+    """Text as COPY reads it."""
+    return _special.sub(lambda found: _escapes[found[0]], text) if _special.search(text) else text
 
 
 class EveryCell:
@@ -85,10 +92,11 @@ def refuse_formula(cell: str) -> None:
 
 
 def text(max_length: int, *, lines: bool = False) -> Value:
-    """Text of at most `max_length` characters; `lines` allows line breaks."""
+    """Text of at most `max_length` characters; `lines` allows line breaks and tabs."""
 
     def parse(cell: str) -> str:
-        cell = cell.replace("\r\n", "\n") if lines else cell
+        if lines:
+            cell = cell.replace("\r\n", "\n").replace("\r", "\n")
         refuse_control(cell, lines=lines)
         refuse_formula(cell)
         if len(cell) > max_length:
@@ -97,7 +105,7 @@ def text(max_length: int, *, lines: bool = False) -> Value:
 
     longest = max(max_length - 2, 0)
     end = rf"(?:[^\\{CONTROL}]{{0,{longest}}}[^\s\\{CONTROL}])?"
-    return Value(parse, plain=rf"[^\s\\{CONTROL}=+\-@#]{end}")
+    return Value(parse, stored=copy_text, plain=rf"[^\s\\{CONTROL}=+\-@#]{end}")
 
 
 def text_list(max_length: int) -> Value:
@@ -181,9 +189,9 @@ def _parse_timezone(cell: str) -> str:
 
 
 def _array(items: list[str]) -> str:
-    """PostgreSQL's text form of an array."""
+    """PostgreSQL's text form of an array, as COPY reads it."""
     quoted = (item.replace("\\", "\\\\").replace('"', '\\"') for item in items)
-    return "{" + ",".join(f'"{item}"' for item in quoted) + "}"
+    return copy_text("{" + ",".join(f'"{item}"' for item in quoted) + "}")
 
 
 YES_NO = Value(

@@ -2,6 +2,7 @@
 
 import django.contrib.postgres.fields
 import django.contrib.postgres.functions
+import django.contrib.postgres.indexes
 import django.db.models.deletion
 import django.db.models.functions.text
 import uuid_utils.compat
@@ -173,7 +174,16 @@ class Migration(migrations.Migration):
             options={
                 "db_table": "doctors",
                 "ordering": ["-id"],
-                "indexes": [models.Index(fields=["specialty"], name="idx_doctors_specialty")],
+                "indexes": [
+                    models.Index(fields=["specialty"], name="idx_doctors_specialty"),
+                    models.Index(
+                        django.contrib.postgres.indexes.OpClass(
+                            django.db.models.functions.text.Upper("last_name"),
+                            name="text_pattern_ops",
+                        ),
+                        name="idx_doctors_last_name",
+                    ),
+                ],
                 "constraints": [
                     models.UniqueConstraint(
                         fields=("external_id",),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import zoneinfo
 
+from django.contrib.postgres.indexes import OpClass
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models.functions import Lower
+from django.db.models.functions import Lower, Upper
 
 from segments.models.fields import TransactionNow
 
@@ -93,7 +94,13 @@ class Doctor(models.Model):
         ordering = ["-id"]
         # Constraints and indexes stand here and not on the fields, where Django would add a second
         # index for LIKE to each: a hundred thousand doctors are imported at once.
-        indexes = [models.Index(fields=["specialty"], name="idx_doctors_specialty")]
+        indexes = [
+            models.Index(fields=["specialty"], name="idx_doctors_specialty"),
+            # the admin's search: how the last name starts, in any case.
+            models.Index(
+                OpClass(Upper("last_name"), name="text_pattern_ops"), name="idx_doctors_last_name"
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["external_id"],
@@ -119,4 +126,4 @@ class Doctor(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Dr. {self.first_name} {self.last_name}".strip()
+        return f"Dr. {self.first_name} {self.last_name} ({self.external_id})"

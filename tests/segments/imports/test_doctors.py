@@ -2,7 +2,9 @@
 
 from datetime import UTC, datetime
 
+import psycopg
 import pytest
+from django.db import connection
 
 from segments.imports import bulk, encoding
 from segments.imports.bulk import import_file
@@ -24,6 +26,7 @@ from tests.segments.imports.files import (
 
 pytestmark = pytest.mark.django_db
 
+WHEN = datetime(2026, 1, 31, 10, 30)  # noqa: DTZ001  spreadsheets have no zones
 IN_DATABASE = "in the database: correct it, or empty it there first."
 
 
@@ -201,15 +204,11 @@ def test_time_zone_that_only_python_knows_is_rejected(path, monkeypatch):
 def test_later_row_about_a_doctor_is_rejected(path):
     run = load_doctors(path, doctor_row(1), doctor_row(2), doctor_row(3, doctor_id="d1"))
     assert counts(run) == (2, 0, 0, 1)
-    assert rejections(run) == [
-        (4, "doctor_id", "d1", "Is in line 2 already: keep one of the two.")
-    ]
+    assert rejections(run) == [(4, "doctor_id", "d1", "Is in line 2 already: keep one of the two.")]
     assert Doctor.objects.get(external_id="d1").last_name == "Rao1"
 
 
-@pytest.mark.parametrize(
-    ("field", "cell"), [("email", "D1@EXAMPLE.com"), ("phone", "09800000001")]
-)
+@pytest.mark.parametrize(("field", "cell"), [("email", "D1@EXAMPLE.com"), ("phone", "09800000001")])
 def test_address_of_an_earlier_row_is_rejected(path, field, cell):
     run = load_doctors(path, doctor_row(1), doctor_row(2, **{field: cell}), doctor_row(3))
     assert counts(run) == (2, 0, 0, 1)
@@ -359,8 +358,10 @@ def test_report_that_cannot_be_written_is_told(path, tmp_path):
     assert counts(run) == (1, 0, 0, 1)
     assert len(rejections(run)) == 1
     assert said == [
-        f"The list of rejected rows could not be written to {nowhere / 'doctors.rejected.csv'} "
-        "(No such file or directory): the admin has it."
+        (
+            f"The list of rejected rows could not be written to {nowhere / 'doctors.rejected.csv'} "
+            "(No such file or directory): the admin has it."
+        )
     ]
 
 
@@ -390,7 +391,7 @@ def test_spreadsheet_is_imported_like_a_csv_file(tmp_path):
         tmp_path / "doctors.xlsx",
         [
             ["Doctor ID", "Name", "Phone", "Last active at", "Specialty"],
-            [1001, "Dr. Anita Rao", 9876543210.0, datetime(2026, 1, 31, 10, 30), "Cardiology"],
+            [1001, "Dr. Anita Rao", 9876543210.0, WHEN, "Cardiology"],
             [1002, "Meera Iyer", 9.88e9, None, "=A1"],
             [1003, "Priya Nair", "98100 10005", None],
         ],
@@ -409,9 +410,6 @@ def test_spreadsheet_is_imported_like_a_csv_file(tmp_path):
 @pytest.mark.django_db(transaction=True)
 def test_doctor_that_somebody_else_adds_meanwhile_is_found_on_the_second_try(path, monkeypatch):
     """A rival commits between our checks and our insert."""
-    import psycopg
-    from django.db import connection
-
     original = bulk.upsert_rows
     tries = []
 

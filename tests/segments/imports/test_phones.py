@@ -53,7 +53,7 @@ def test_phone_that_may_be_either_kind_is_taken():
 
 @pytest.mark.parametrize("cell", ["9.88E+09", "9,88E+09", "9.8765E9", "1e10"])
 def test_phone_rounded_by_a_spreadsheet_is_refused(cell):
-    with pytest.raises(BadValueError, match="spreadsheet has spoiled this number.*as text"):
+    with pytest.raises(BadValueError, match=r"spreadsheet has spoiled this number.*as text"):
         parse_phone(cell)
 
 

@@ -15,6 +15,7 @@ from tests.segments.imports.files import csv_text, doctor_row, write, write_xlsx
 
 DOCTORS = kinds.KINDS["doctors"]
 ANITA = doctor_row(1, first_name="José")
+WHEN = datetime(2026, 1, 31, 10, 30)  # noqa: DTZ001  spreadsheets have no zones
 HEADER = "doctor_id,first_name,last_name\n"
 
 
@@ -217,7 +218,7 @@ def test_spreadsheet_gives_the_text_of_a_csv_file(tmp_path):
         tmp_path / "doctors.bin",
         [
             ["doctor_id", "name", "phone", "may_be_named", "last_active_at", "location"],
-            [1001, "Anita Rao", 9876543210.0, True, datetime(2026, 1, 31, 10, 30), None],
+            [1001, "Anita Rao", 9876543210.0, True, WHEN, None],
             [None, None, None, None, None, None],
             ["d2", "=1+1", "9876543211", False, date(2026, 1, 31)],
         ],

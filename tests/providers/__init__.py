@@ -1,0 +1,1 @@
+"""Fake providers: real servers and clients on loopback."""
