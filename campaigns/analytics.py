@@ -51,7 +51,8 @@ _ROLL_UP = """
             )
             AND f.at >= %(start)s AND f.at < %(end)s
         UNION ALL
-        SELECT s.campaign_id, d.channel, 'unsubscribed',
+        SELECT DISTINCT ON (d.id, (u.unsubscribed_at AT TIME ZONE %(zone)s)::date)
+            s.campaign_id, d.channel, 'unsubscribed',
             (u.unsubscribed_at AT TIME ZONE %(zone)s)::date
         FROM unsubscribe_records u
         JOIN message_deliveries d ON d.id = u.delivery_id

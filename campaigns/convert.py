@@ -55,15 +55,17 @@ def _end_converted(campaign: Campaign, now: datetime) -> int:
 def end_finished(now: datetime) -> int:
     """End the enrolments that have nothing more to come; returns how many ended.
 
-    Done means: all steps scheduled, none waiting or in the air, and the goal's days over, since a
-    doctor who comes back on the last of them still counts.
+    Done means: all steps scheduled or the campaign over, none waiting or in the air, and the
+    goal's days over, since a doctor who comes back on the last of them still counts.
     """
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            UPDATE campaign_enrollments e SET status = 'completed', completed_at = %(now)s
+            UPDATE campaign_enrollments e
+            SET status = 'completed', completed_at = %(now)s, next_due_at = NULL
             FROM campaigns c
-            WHERE c.id = e.campaign_id AND e.status = 'active' AND e.next_due_at IS NULL
+            WHERE c.id = e.campaign_id AND e.status = 'active'
+              AND (e.next_due_at IS NULL OR c.status = 'completed' OR c.end_date <= %(now)s)
               AND e.enrolled_at + make_interval(days => COALESCE(c.goal_days, 0)) <= %(now)s
               AND NOT EXISTS (
                 SELECT FROM message_deliveries m

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.conf import settings
+from django.db import transaction
+
 from campaigns.convert import end_all
 from campaigns.models import Campaign, CampaignEnrollment, CampaignStatus
+from messaging.hours import Hours, common
+from messaging.models import Channel
 
 
 class NotReady(Exception):  # noqa: N818  reads as a sentence where it is raised
@@ -24,6 +29,7 @@ def problems(campaign: Campaign, now: datetime) -> list[str]:
         found.append("The campaign has no steps: add at least one below.")
     if campaign.end_date and campaign.end_date <= now:
         found.append("The end date is past: move it or leave it empty.")
+    found += _hours_problems(campaign, {step.channel for step in steps})
     for step in steps:
         name = f"Step {step.sequence_order} ({step})"
         if not step.template.template_content.strip():
@@ -37,6 +43,20 @@ def problems(campaign: Campaign, now: datetime) -> list[str]:
             found.append(
                 f"{name}: the template “{step.template_id}” is for another segment, "
                 f"“{step.template.get_segment_type_display()}”."
+            )
+    return found
+
+
+def _hours_problems(campaign: Campaign, channels: set[str]) -> list[str]:
+    """Channels that may not be used in any of the campaign's hours."""
+    found = []
+    for channel in sorted(channels):
+        opens, closes = settings.SEND_HOURS[channel]
+        if common([Hours(opens, closes), Hours(campaign.send_from, campaign.send_until)]) is None:
+            found.append(
+                f"{Channel(channel).label} may be sent from {opens:%H:%M} to {closes:%H:%M} only, "
+                f"the campaign sends from {campaign.send_from:%H:%M} to "
+                f"{campaign.send_until:%H:%M}: change its hours."
             )
     return found
 
@@ -62,6 +82,7 @@ def resume(campaign: Campaign, now: datetime) -> None:
     _change(campaign, CampaignStatus.PAUSED, CampaignStatus.ACTIVE, "resumed")
 
 
+@transaction.atomic
 def complete(campaign: Campaign, now: datetime) -> int:
     """Active or paused -> completed, for good: ends all enrolments; returns how many."""
     _change(

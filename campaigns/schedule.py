@@ -18,7 +18,9 @@ HORIZON = timedelta(hours=1)
 # What the steps of one campaign are, with the day on which the channel's next step comes.
 _STEPS = """
     SELECT s.id, s.channel, s.delay_days,
-           LEAD(s.delay_days) OVER (PARTITION BY s.channel ORDER BY s.delay_days) AS next_day
+           (SELECT min(n.delay_days) FROM campaign_messages n
+            WHERE n.campaign_id = s.campaign_id AND n.channel = s.channel
+              AND n.delay_days > s.delay_days) AS next_day
     FROM campaign_messages s WHERE s.campaign_id = %(campaign)s
 """
 
@@ -76,7 +78,10 @@ def schedule_due(now: datetime, horizon: timedelta = HORIZON) -> int:
 
 
 def schedule_campaign(campaign_id: uuid.UUID, until: datetime) -> int:
-    """Insert the deliveries of one campaign that fall due before `until`; returns how many."""
+    """Insert the deliveries of one campaign that fall due before `until`; returns how many.
+
+    However late: a step that nobody scheduled for days gets its row, and its reason.
+    """
     values: dict[str, Any] = {
         "campaign": campaign_id,
         "until": until,
@@ -91,8 +96,8 @@ def schedule_campaign(campaign_id: uuid.UUID, until: datetime) -> int:
 def replan(campaign_id: uuid.UUID) -> int:
     """After steps or hours changed: find each running enrolment's next step anew.
 
-    A step that was added or moved to a day already past stays out: its time is over. Returns how
-    many enrolments have a step to come.
+    What fell due during a pause is still to come, as is a step added to a day past: if that was
+    too long ago, the sender says so. Returns how many enrolments got another next step.
     """
     with connection.cursor() as cursor:
         cursor.execute(_REPLAN, {"campaign": campaign_id})
@@ -102,7 +107,7 @@ def replan(campaign_id: uuid.UUID) -> int:
 _REPLAN = f"""
     UPDATE campaign_enrollments target SET next_due_at = n.next_due_at
     FROM (
-        SELECT e.id, min(p.due_at) FILTER (WHERE m.id IS NULL AND p.due_at >= now()) AS next_due_at
+        SELECT e.id, min(p.due_at) FILTER (WHERE m.id IS NULL) AS next_due_at
         FROM campaign_enrollments e
         JOIN campaigns c ON c.id = e.campaign_id
         JOIN doctors d ON d.id = e.user_id

@@ -52,3 +52,10 @@ def calculate_daily_campaign_analytics() -> None:
     today = timezone.localdate()
     days = analytics.roll_up(today - timedelta(days=ANALYTICS_DAYS), today)
     logger.info("daily figures written: %s", days)
+
+
+@shared_task
+def count_today() -> None:
+    """Hourly: bring today's figures up to date, which the dashboard shows."""
+    today = timezone.localdate()
+    logger.info("today's figures changed: %s", analytics.roll_up(today, today))

@@ -50,9 +50,7 @@ class Authorized:
     claims: list[Claim] = field(default_factory=list)
     deferred: int = 0
     skipped: int = 0
-
-    def __bool__(self) -> bool:
-        return bool(self.claims or self.deferred or self.skipped)
+    left: int = 0  # due, but their doctors were locked: another lane writes to them just now
 
 
 @dataclass(slots=True)
@@ -85,14 +83,15 @@ def _authorize(due: QuerySet[MessageDelivery], now: datetime) -> Authorized:
         return Authorized()
     people = _lock({doctor_id for _, doctor_id, _ in rows})
     ids = [pk for pk, doctor_id, _ in rows if doctor_id in people]
+    left = len(rows) - len(ids)
     if not ids:
-        return Authorized()
+        return Authorized(left=left)
     batch = load_batch(ids, people.values(), now)
     outcomes = _decide_all(batch)
     claims = _write_sending(outcomes.send, now, rows[0][2])
     _write_deferred(outcomes.defer)
     _write_skipped(outcomes.skip)
-    return Authorized(claims, len(outcomes.defer), len(outcomes.skip))
+    return Authorized(claims, len(outcomes.defer), len(outcomes.skip), left)
 
 
 def _lock(doctor_ids: set[int]) -> dict[int, Person]:
@@ -118,6 +117,7 @@ def _decide_all(batch: Batch) -> _Outcomes:
             outcomes.defer.append((row, decision))
         else:
             outcomes.skip.append((row, decision))
+            batch.plan.done(row.doctor_id, row.id)  # it takes no room from the doctor's others
     return outcomes
 
 

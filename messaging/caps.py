@@ -65,9 +65,7 @@ def blocked_until(
         (DAY, caps.per_day, "in 24 hours"),
         (WEEK, caps.per_week, "in 7 days"),
     ):
-        if limit <= 0:
-            blocks.append((at + WEEK, "no message is allowed"))
-        elif len(times) >= limit and times[-limit] + span > at:
+        if len(times) >= limit and times[-limit] + span > at:
             blocks.append((times[-limit] + span, f"{limit} messages {words}"))
     same = max((item.at for item in taken if item.channel == channel), default=None)
     if same is not None and same + caps.channel_interval > at:
@@ -111,6 +109,8 @@ def earliest_slot(
     What is allowed changes only where a counted message leaves a window or a planned one takes its
     place, so only these moments and the opening hours after them are tried.
     """
+    if min(request.caps.per_day, request.caps.per_week) <= 0:
+        return None, "no message is allowed"
     if not (history or ahead):
         slot = next_open(start, request.hours, request.zone)
         return (slot, "") if slot < request.expires_at else (None, "")

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, time
 from functools import cache
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 from django.apps import apps
 from django.conf import settings
@@ -19,9 +18,10 @@ from django.db.models import QuerySet
 from messaging.caps import WEEK, Caps, Taken
 from messaging.hours import Hours, common
 from messaging.models import AttemptOutcome, ConsentRecord, DeliveryAttempt, UnsubscribeRecord
-from messaging.plan import Plan, load_plan
+from messaging.plan import Plan, StepRow, load_steps, plan
 from messaging.policy import Facts
 from segments.definitions import definition
+from segments.definitions.common import time_zone
 
 COUNTED = (AttemptOutcome.PENDING, AttemptOutcome.ACCEPTED, AttemptOutcome.UNKNOWN)
 
@@ -65,13 +65,14 @@ class Row(NamedTuple):
     send_until: time
     template_content: str
     subject_line: str | None
+    template_fits: bool  # the step may have been given a template of another channel meanwhile
 
 
 _ROWS = """
     SELECT m.id, m.user_id, m.channel, m.due_at, m.expires_at, m.token, e.id, s.id,
            e.status, e.subject, e.enrolled_at, c.status, c.segment_type, c.start_date, c.end_date,
            c.send_from, c.send_until, t.template_content,
-           COALESCE(NULLIF(s.subject_line, ''), t.subject_line)
+           COALESCE(NULLIF(s.subject_line, ''), t.subject_line), t.channel = m.channel
     FROM message_deliveries m
     JOIN campaign_enrollments e ON e.id = m.enrollment_id
     JOIN campaigns c ON c.id = e.campaign_id
@@ -128,12 +129,18 @@ class Batch:
         """Consent where the channel needs it; a withdrawn one counts on every channel."""
         return self.consents.get((doctor_id, channel), channel not in self.consent_required)
 
-    def reachable(self, doctor_id: int, channel: str, segment_type: str) -> bool:
-        """Whether a message of this kind could go to the doctor on this channel at all."""
+    def in_segment(self, item: Row | StepRow) -> bool:
+        """Whether the doctor is in the segment with this subject still."""
+        return (item.segment_type, item.doctor_id, item.subject) in self.eligible
+
+    def may_go(self, step: StepRow) -> bool:
+        """Whether the step could reach its doctor at all, whatever the time."""
         return (
-            bool(self.people[doctor_id].address(channel))
-            and self.has_consent(doctor_id, channel)
-            and not self.opted_out(doctor_id, channel, segment_type)
+            bool(self.people[step.doctor_id].address(step.channel))
+            and self.has_consent(step.doctor_id, step.channel)
+            and not self.opted_out(step.doctor_id, step.channel, step.segment_type)
+            and step.enrollment_id not in self.returned
+            and self.in_segment(step)
         )
 
     def facts(self, row: Row) -> Facts:
@@ -143,18 +150,18 @@ class Batch:
             channel=row.channel,
             due_at=row.due_at,
             expires_at=row.expires_at,
-            zone=ZoneInfo(person.timezone),
+            zone=time_zone(person.timezone),
             hours=sending_hours(row.channel, row.send_from, row.send_until),
             campaign_status=row.campaign_status,
             campaign_start=row.campaign_start,
             campaign_end=row.campaign_end,
             enrollment_status=row.enrollment_status,
             has_returned=row.enrollment_id in self.returned,
-            in_segment=(row.segment_type, row.doctor_id, row.subject) in self.eligible,
+            in_segment=self.in_segment(row),
             opted_out=self.opted_out(row.doctor_id, row.channel, row.segment_type),
             has_consent=self.has_consent(row.doctor_id, row.channel),
             has_address=bool(person.address(row.channel)),
-            template_approved=True,  # the sandbox needs no approval; real providers come with it
+            template_approved=row.template_fits,  # the sandbox asks for no approval
             caps=self.caps,
             history=tuple(self.history.get(row.doctor_id, ())),
             ahead=self.plan.ahead_of(row.doctor_id, row.id),
@@ -171,26 +178,29 @@ def load_batch(delivery_ids: Sequence[uuid.UUID], people: Iterable[Person], now:
     persons = {person.id: person for person in people}
     doctor_ids = list(persons)
     rows = {row.id: row for row in load_rows(delivery_ids)}
+    caps = caps_from_settings()
+    steps = load_steps(doctor_ids, now)
+    concerned: list[Row | StepRow] = [*rows.values(), *steps]
     batch = Batch(
         now=now,
         rows=rows,
         people=persons,
-        caps=caps_from_settings(),
-        history=_history(doctor_ids, now),
+        caps=caps,
+        history=_history(doctor_ids, now - max(WEEK, caps.channel_interval)),
         optouts=_optouts(doctor_ids),
-        consents=_consents(doctor_ids),
-        returned=_returned(rows.values(), now),
-        eligible=_eligible(rows.values(), now),
+        consents=_consents(doctor_ids, now),
+        returned=_returned(concerned, now),
+        eligible=_eligible(concerned, now),
         consent_required=settings.CONSENT_REQUIRED,
     )
-    batch.plan = load_plan(doctor_ids, now, batch.reachable, sending_hours)
+    batch.plan = plan(steps, now, batch.may_go, sending_hours)
     return batch
 
 
-def _history(doctor_ids: list[int], now: datetime) -> dict[int, list[Taken]]:
+def _history(doctor_ids: list[int], since: datetime) -> dict[int, list[Taken]]:
     history: dict[int, list[Taken]] = defaultdict(list)
     attempts = DeliveryAttempt.objects.filter(
-        doctor_id__in=doctor_ids, authorised_at__gt=now - WEEK, outcome__in=COUNTED
+        doctor_id__in=doctor_ids, authorised_at__gt=since, outcome__in=COUNTED
     )
     for doctor_id, channel, at in attempts.order_by().values_list(
         "doctor_id", "channel", "authorised_at"
@@ -209,9 +219,9 @@ def _optouts(doctor_ids: list[int]) -> dict[int, list[tuple[str | None, str | No
     return optouts
 
 
-def _consents(doctor_ids: list[int]) -> dict[tuple[int, str], bool]:
+def _consents(doctor_ids: list[int], now: datetime) -> dict[tuple[int, str], bool]:
     newest = (
-        ConsentRecord.objects.filter(doctor_id__in=doctor_ids)
+        ConsentRecord.objects.filter(doctor_id__in=doctor_ids, recorded_at__lte=now)
         .order_by("doctor_id", "channel", "-recorded_at")
         .distinct("doctor_id", "channel")
         .values_list("doctor_id", "channel", "is_given")
@@ -219,14 +229,14 @@ def _consents(doctor_ids: list[int]) -> dict[tuple[int, str], bool]:
     return {(doctor_id, channel): is_given for doctor_id, channel, is_given in newest}
 
 
-def _by_segment(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    groups: dict[str, list[Row]] = defaultdict(list)
+def _by_segment(rows: Iterable[Row | StepRow]) -> dict[str, list[Row | StepRow]]:
+    groups: dict[str, list[Row | StepRow]] = defaultdict(list)
     for row in rows:
         groups[row.segment_type].append(row)
     return groups
 
 
-def _returned(rows: Iterable[Row], now: datetime) -> set[uuid.UUID]:
+def _returned(rows: Iterable[Row | StepRow], now: datetime) -> set[uuid.UUID]:
     model: Any = apps.get_model("campaigns", "CampaignEnrollment")
     enrollments: QuerySet[Any] = model.objects.all()
     found: set[uuid.UUID] = set()
@@ -237,7 +247,7 @@ def _returned(rows: Iterable[Row], now: datetime) -> set[uuid.UUID]:
     return found
 
 
-def _eligible(rows: Iterable[Row], now: datetime) -> set[tuple[str, int, str]]:
+def _eligible(rows: Iterable[Row | StepRow], now: datetime) -> set[tuple[str, int, str]]:
     found: set[tuple[str, int, str]] = set()
     for segment_type, group in _by_segment(rows).items():
         still = definition(segment_type).eligible(now)

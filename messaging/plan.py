@@ -26,22 +26,21 @@ from messaging.due import FIRST_DAY, due_at
 from messaging.hours import Hours
 from messaging.models import Channel, DeliveryStatus
 
-Reachable = Callable[[int, str, str], bool]
-SendingHours = Callable[[str, time, time], Hours | None]
-
 # A step that fell due this long ago has expired, whatever the campaign says.
 LOOK_BACK = timedelta(days=3)
+
+SendingHours = Callable[[str, time, time], Hours | None]
 
 # Steps of the doctors' running enrolments that are due around now, with their delivery if any.
 # Times come as seconds: a window has thousands, mostly the same few, and few are looked at.
 _STEPS = f"""
-    SELECT e.user_id, e.id, s.delay_days, s.channel, c.segment_type, c.priority,
-           array_position(c.channel_order, s.channel), c.send_from, c.send_until,
+    SELECT e.user_id, e.id, s.delay_days, s.channel, c.segment_type, e.subject, c.priority,
+           COALESCE(array_position(c.channel_order, s.channel), 99), c.send_from, c.send_until,
            extract(epoch FROM COALESCE(m.due_at, p.due_at))::float8,
            extract(epoch FROM m.expires_at)::float8, m.id, m.status,
            extract(epoch FROM m.scheduled_at)::float8
     FROM (
-        SELECT e.id, e.user_id, e.campaign_id, e.enrolled_at, {FIRST_DAY} AS first_day
+        SELECT e.id, e.user_id, e.campaign_id, e.subject, e.enrolled_at, {FIRST_DAY} AS first_day
         FROM campaign_enrollments e
         JOIN campaigns c ON c.id = e.campaign_id AND c.status = 'active'
         JOIN doctors d ON d.id = e.user_id
@@ -68,6 +67,7 @@ class StepRow(NamedTuple):
     day: int
     channel: str
     segment_type: str
+    subject: str
     priority: int
     place: int
     send_from: time
@@ -155,10 +155,8 @@ class Plan:
         return next((step for step in steps if step.row.delivery_id == delivery_id), None)
 
 
-def load_plan(
-    doctor_ids: Sequence[int], now: datetime, reachable: Reachable, hours: SendingHours
-) -> Plan:
-    """Read the steps of the next seven days for these doctors, in one query."""
+def load_steps(doctor_ids: Sequence[int], now: datetime) -> list[StepRow]:
+    """The steps of the doctors' running enrolments in the next seven days, in one query."""
     window: dict[str, Any] = {
         "doctors": list(doctor_ids),
         "since": now - LOOK_BACK,
@@ -166,20 +164,27 @@ def load_plan(
     }
     with connection.cursor() as cursor:
         cursor.execute(_STEPS, window)
-        rows = map(StepRow._make, cursor.fetchall())
+        return [StepRow._make(row) for row in cursor.fetchall()]
+
+
+def plan(
+    rows: Sequence[StepRow], now: datetime, may_go: Callable[[StepRow], bool], hours: SendingHours
+) -> Plan:
+    """Order the steps to come; `may_go` says of one whether it could reach its doctor at all.
+
+    What can never go takes no room from what can.
+    """
     steps: dict[int, list[Step]] = defaultdict(list)
     for (doctor_id, _, _), group in groupby(rows, key=itemgetter(0, 1, 2)):
-        steps[doctor_id] += _steps_of_day(list(group), reachable, hours)
+        steps[doctor_id] += _steps_of_day(list(group), may_go, hours)
     return Plan(now, steps)
 
 
-def _steps_of_day(rows: list[StepRow], reachable: Reachable, hours: SendingHours) -> list[Step]:
+def _steps_of_day(
+    rows: list[StepRow], may_go: Callable[[StepRow], bool], hours: SendingHours
+) -> list[Step]:
     """The steps to come of one enrolment's day, the first channel marked."""
-    alive = [
-        row
-        for row in rows
-        if row.status not in _GONE and reachable(row.doctor_id, row.channel, row.segment_type)
-    ]
+    alive = [row for row in rows if row.status not in _GONE and may_go(row)]
     first = min((row.place for row in alive), default=None)
     return [
         Step(row, row.place == first, shared)

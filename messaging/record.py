@@ -7,7 +7,7 @@ claim under which it was handed over.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -31,10 +31,16 @@ class Tally:
     unknown: int = 0
     deferred: int = 0
     skipped: int = 0
+    left: int = 0  # due, but left for the next round since their doctors were locked
 
     def __bool__(self) -> bool:
         return any(
             (self.sent, self.failed, self.retried, self.unknown, self.deferred, self.skipped)
+        )
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(
+            *(mine + more for mine, more in zip(astuple(self), astuple(other), strict=True))
         )
 
 
@@ -66,9 +72,13 @@ def _outcome(receipt: Receipt, now: datetime) -> _Outcome:
     return _Outcome(DeliveryStatus.UNKNOWN, AttemptOutcome.UNKNOWN, None, "", receipt.error, None)
 
 
-# A callback may have come first: then the delivery is past `sending` and keeps its status.
+# A callback may have come first: then the delivery is past `sending` and keeps what it says.
+# Rows are locked in key order, here and in track.py, so that the two never wait in a circle.
 _RECORD = """
-    WITH v AS (
+    WITH locked AS MATERIALIZED (
+        SELECT id FROM message_deliveries WHERE id = ANY(%(ids)s)
+        ORDER BY id FOR NO KEY UPDATE
+    ), v AS (
         SELECT * FROM unnest(
             %(ids)s::uuid[], %(status)s::text[], %(attempt)s::text[], %(external_id)s::text[],
             %(code)s::text[], %(error)s::text[], %(retry_at)s::timestamptz[]
@@ -85,11 +95,12 @@ _RECORD = """
         SET status = CASE WHEN m.status IN ('sending', 'unknown') THEN v.status ELSE m.status END,
             sent_at = CASE WHEN v.status = 'sent' THEN COALESCE(m.sent_at, %(now)s) END,
             external_id = COALESCE(v.external_id, m.external_id),
-            error_message = NULLIF(v.error, ''),
-            failed_at = CASE WHEN v.status = 'failed' THEN %(now)s::timestamptz END,
+            error_message = CASE WHEN m.status IN ('sending', 'unknown')
+                THEN NULLIF(v.error, '') ELSE m.error_message END,
+            failed_at = CASE WHEN v.status = 'failed' THEN %(now)s ELSE m.failed_at END,
             scheduled_at = COALESCE(v.retry_at, m.scheduled_at),
             lease_expires_at = NULL
-        FROM v
+        FROM v JOIN locked ON locked.id = v.id
         WHERE m.id = v.id AND m.claim_id = %(claim)s
           AND (m.status IN ('sending', 'unknown') OR v.status = 'sent')
         RETURNING v.status
@@ -176,12 +187,16 @@ def reap(now: datetime) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            WITH lost AS (
-                UPDATE message_deliveries
+            WITH expired AS MATERIALIZED (
+                SELECT id FROM message_deliveries
+                WHERE status = 'sending' AND lease_expires_at < %(now)s
+                ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+            ), lost AS (
+                UPDATE message_deliveries m
                 SET status = 'unknown', lease_expires_at = NULL,
                     error_message = 'The sender stopped in the middle; it may have gone out.'
-                WHERE status = 'sending' AND lease_expires_at < %(now)s
-                RETURNING id, claim_id
+                FROM expired WHERE m.id = expired.id
+                RETURNING m.id, m.claim_id
             ), attempts AS (
                 UPDATE delivery_attempts a SET outcome = 'unknown', finished_at = %(now)s
                 FROM lost

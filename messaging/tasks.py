@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import uuid
+from datetime import timedelta
 from typing import Any
 
 from celery import shared_task
@@ -19,6 +20,10 @@ from messaging.models import Channel, EventKind
 
 logger = logging.getLogger(__name__)
 
+# A lane's task ends before the next minute's ring, and so well before Celery's time limit, which
+# could cut a hand-off in the middle; other tasks get their turn.
+LANE_TIME = timedelta(seconds=50)
+
 
 @shared_task
 def dispatch_due() -> None:
@@ -29,8 +34,9 @@ def dispatch_due() -> None:
 
 @shared_task
 def send_lane(channel: str) -> None:
-    """Send what is due on a channel, a window at a time, until nothing is."""
-    while tally := send.send_due(channel, timezone.now()):
+    """Send what is due on a channel until nothing is; the next ring goes on where it ends."""
+    tally = send.run_lane(channel, timezone.now, timezone.now() + LANE_TIME)
+    if tally:
         logger.info("%s: %s", channel, tally)
 
 
@@ -62,6 +68,13 @@ def reap_expired_leases() -> None:
     """Every minute: what was being sent when its worker died becomes unknown."""
     if lost := record.reap(timezone.now()):
         logger.warning("unknown after a lost worker: %s", lost)
+
+
+@shared_task
+def apply_reports() -> None:
+    """Every minute: count the reports that waited for the message they name."""
+    if applied := track.apply_events(timezone.now()):
+        logger.info("reports applied: %s", applied)
 
 
 @shared_task

@@ -87,6 +87,9 @@ _APPLY = """
                max(detail->>'error') FILTER (WHERE kind = 'failed') AS error
         FROM named WHERE NOT is_machine
         GROUP BY target
+    ), locked AS MATERIALIZED (  -- in key order, as in record.py
+        SELECT m.id FROM message_deliveries m WHERE m.id IN (SELECT target FROM folded)
+        ORDER BY m.id FOR NO KEY UPDATE
     ), facts AS (
         UPDATE message_deliveries m
         SET sent_at = COALESCE(m.sent_at, f.first_at),
@@ -104,7 +107,7 @@ _APPLY = """
                 WHEN COALESCE(m.delivered_at, f.delivered_at) IS NOT NULL THEN 'delivered'
                 WHEN COALESCE(m.failed_at, f.failed_at) IS NOT NULL THEN 'failed'
                 ELSE 'sent' END
-        FROM folded f
+        FROM folded f JOIN locked ON locked.id = f.target
         WHERE m.id = f.target AND m.status NOT IN ('scheduled', 'skipped')
         RETURNING m.id
     ), done AS (

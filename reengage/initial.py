@@ -106,9 +106,11 @@ def _campaigns() -> int:
 def _schedules() -> int:
     created = 0
     for row in _read("schedules.yaml"):
-        if PeriodicTask.objects.filter(name=row["name"]).exists():
+        # By its task: one that was renamed in the admin is the same one.
+        if PeriodicTask.objects.filter(task=row["task"]).exists():
             continue
-        timing, _ = CrontabSchedule.objects.get_or_create(
+        # One of its own, though another may be equal: moving one schedule moves no other.
+        timing = CrontabSchedule.objects.create(
             **row["crontab"], timezone=ZoneInfo(row["timezone"])
         )
         PeriodicTask.objects.create(

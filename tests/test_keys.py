@@ -7,7 +7,7 @@ import uuid
 import psycopg
 import pytest
 from django.apps import apps
-from django.db import DataError, connection, models, transaction
+from django.db import DataError, IntegrityError, connection, models, transaction
 
 from campaigns.models import Campaign
 from segments.models import Doctor
@@ -101,13 +101,16 @@ def test_key_function_for_older_servers_gives_version_7() -> None:
 COPY = "COPY doctors (external_id, title, first_name, last_name, specialty, location, timezone) "
 
 
-@pytest.mark.parametrize("zone", ["Mars/Olympus", "Asia/Calcuta", "", " Asia/Kolkata"])
+@pytest.mark.parametrize(
+    "zone",
+    ["Mars/Olympus", "Asia/Calcuta", "", " Asia/Kolkata", "IST", "GMT+5", "5", "asia/kolkata"],
+)
 def test_unknown_time_zone_is_refused_by_the_database(zone: str) -> None:
     doctor = Doctor.objects.create(external_id="1", first_name="Asha", last_name="Rao")
-    with pytest.raises(DataError, match="time zone"), transaction.atomic():
+    with pytest.raises((DataError, IntegrityError), match=r"time ?zone"), transaction.atomic():
         Doctor.objects.filter(pk=doctor.pk).update(timezone=zone)
     with (
-        pytest.raises(psycopg.DataError, match="time zone"),
+        pytest.raises((psycopg.DataError, psycopg.IntegrityError), match=r"time ?zone"),
         transaction.atomic(),
         connection.cursor() as cursor,
         cursor.copy(f"{COPY} FROM STDIN") as copy,

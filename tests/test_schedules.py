@@ -52,6 +52,8 @@ SCHEDULES: dict[str, tuple[str, list[str]]] = {
     "dispatch-messages": ("messaging.tasks.dispatch_due", hourly(*range(60))),
     "reap-expired-leases": ("messaging.tasks.reap_expired_leases", hourly(*range(60))),
     "end-finished-enrollments": ("campaigns.tasks.end_finished_enrollments", hourly(20)),
+    "apply-reports": ("messaging.tasks.apply_reports", hourly(*range(60))),
+    "figures-of-today": ("campaigns.tasks.count_today", hourly(40)),
     "daily-analytics": ("campaigns.tasks.calculate_daily_campaign_analytics", ["23:00"]),
     "cleanup-expired-segments": ("segments.tasks.cleanup_expired_segments", ["03:00"]),
 }

@@ -78,7 +78,7 @@ ADDED_RULES = {
         "CHECK (((NOT ((status)::text = 'failed'::text)) OR (error_message IS NOT NULL)))",
         "CHECK (((NOT ((status)::text = 'skipped'::text)) OR (skip_reason IS NOT NULL)))",
         "FOREIGN KEY (user_id) REFERENCES doctors(id)",
-        "UNIQUE (enrollment_id, campaign_message_id)",
+        "UNIQUE (campaign_message_id, enrollment_id)",
         "UNIQUE (token)",
     },
     "user_segments": {"FOREIGN KEY (user_id) REFERENCES doctors(id)"},
@@ -94,7 +94,6 @@ ADDED_RULES = {
 # Each with its reason beside it in the model; those with a number at the end are Django's own.
 ADDED_INDEXES = {
     "campaign_messages": {
-        "campaign_messages_campaign_id_53097894",
         "campaign_messages_template_id_8c76c8c0",
         "campaign_messages_template_id_8c76c8c0_like",
     },
@@ -105,12 +104,9 @@ ADDED_INDEXES = {
         "idx_message_deliveries_lane",
         "idx_message_deliveries_lease",
         "idx_message_deliveries_trouble",
-        "message_deliveries_campaign_message_id_360e05f8",
-        "message_deliveries_token_c90f5fa1_like",
         "message_deliveries_user_id_75b83d3b",
     },
     "message_templates": {"message_templates_template_key_8ecc82d5_like"},
-    "campaign_analytics": {"campaign_analytics_campaign_id_4dbee0c6"},
     "unsubscribe_records": {
         "unsubscribe_records_delivery_id_9b8ad6cc",
         "unsubscribe_records_user_id_fec8a8b1",

@@ -2,4 +2,4 @@
 
 from reengage.settings import *  # noqa: F403
 
-CELERY_INCLUDE = ["tests.providers.slow"]
+CELERY_INCLUDE = ["tests.providers.register"]

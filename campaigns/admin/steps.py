@@ -40,8 +40,19 @@ class StepForm(ModelForm[CampaignMessage]):
         if cleaned.get("sequence_order") is None:
             cleaned["sequence_order"] = LAST
         if template := cleaned.get("template"):
+            self._keep_channel(template)
             self.instance.channel = template.channel
         return cleaned
+
+    def _keep_channel(self, template: MessageTemplate) -> None:
+        """Refuse another channel where messages of the step wait for, or went over, the old one."""
+        step = self.instance
+        if step.channel and step.channel != template.channel and step.deliveries.exists():
+            self.add_error(
+                "template",
+                f"Messages of this step go over {step.get_channel_display()} already. "
+                f"Delete the step and add one for {template.get_channel_display()}.",
+            )
 
     def validate_constraints(self) -> None:
         """Leave places to the formset: two steps that change places are no error."""

@@ -16,7 +16,12 @@ class CampaignAnalytics(models.Model):
     """
 
     id = UuidV7Field()
-    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="analytics")
+    campaign = models.ForeignKey(
+        Campaign,
+        on_delete=models.CASCADE,
+        db_index=False,  # campaign_analytics_campaign_id_date_channel_key
+        related_name="analytics",
+    )
     date = models.DateField()
     channel = models.CharField(max_length=20, choices=Channel)
     total_sent = models.IntegerField("sent", default=0, db_default=0)

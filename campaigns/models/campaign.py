@@ -47,7 +47,9 @@ class Campaign(models.Model):
 
     id = UuidV7Field()
     name = models.CharField(max_length=255)
-    description = models.TextField(blank=True, default="", db_default="")
+    description = models.TextField(
+        blank=True, default="", db_default="", help_text="What it is to reach, for your colleagues."
+    )
     segment_type = models.CharField(
         "segment", max_length=50, choices=SegmentType, help_text="Who is written to."
     )
@@ -95,7 +97,11 @@ class Campaign(models.Model):
         help_text="Share of enrolled doctors who should come back.",
     )
     goal_days = models.PositiveSmallIntegerField(
-        "goal within days", null=True, blank=True, validators=[MinValueValidator(1)]
+        "goal within days",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Coming back counts up to so many days after enrolment.",
     )
     created_at = models.DateTimeField(db_default=TransactionNow(), null=True, editable=False)
     updated_at = models.DateTimeField(auto_now=True, db_default=TransactionNow(), null=True)
@@ -130,7 +136,12 @@ class CampaignMessage(models.Model):
     """One step: a template on a day."""
 
     id = UuidV7Field()
-    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="steps")
+    campaign = models.ForeignKey(
+        Campaign,
+        on_delete=models.CASCADE,
+        db_index=False,  # campaign_messages_place_once
+        related_name="steps",
+    )
     sequence_order = models.IntegerField("place", help_text="1, 2, 3, … through the campaign.")
     channel = models.CharField(max_length=20, choices=Channel)
     delay_days = models.IntegerField(

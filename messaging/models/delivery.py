@@ -88,7 +88,9 @@ class MessageDelivery(models.Model):
     delivered_at = models.DateTimeField(null=True, blank=True)
     opened_at = models.DateTimeField(null=True, blank=True)
     clicked_at = models.DateTimeField(null=True, blank=True)
-    failed_at = models.DateTimeField(null=True, blank=True)
+    failed_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the provider refused it or could not deliver it."
+    )
     status = models.CharField(
         max_length=20,
         choices=DeliveryStatus,

@@ -24,7 +24,7 @@ class ProviderEvent(models.Model):
     id = UuidV7Field()
     provider = models.CharField(max_length=30)
     event_key = models.CharField(
-        max_length=200, help_text="Unique for the provider: a report that comes twice is kept once."
+        max_length=300, help_text="Unique for the provider: a report that comes twice is kept once."
     )
     kind = models.CharField(max_length=20, choices=EventKind)
     delivery = models.ForeignKey(

@@ -20,7 +20,9 @@ DAYS = 30  # that are replayed
 # The wording that the sample's doctors agreed to.
 CONSENT_TEXT = "I agree to receive messages from CLIRNET on this channel. I can stop them any time."
 CONSENT_SOURCE = "Sign-up form"
-_NAME = re.compile(r"(?P<kind>\w+)-sample-(?P<doctors>\d+)-seed(?P<seed>\d+)-(?P<start>[\d-]{10})\.csv")
+_NAME = re.compile(
+    r"(?P<kind>\w+)-sample-(?P<doctors>\d+)-seed(?P<seed>\d+)-(?P<start>[\d-]{10})\.csv"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,14 +23,14 @@ def check() -> None:
     """Raise RefusedError where the sample must not go. Changes nothing."""
     if settings.PRODUCTION:
         raise RefusedError("PRODUCTION is set: `demo` is not for production. Use `setup` there.")
-    real = {channel: name for channel, name in settings.MESSAGE_PROVIDERS.items() if name != "sandbox"}
-    if real:
-        names = ", ".join(f"{name} for {channel}" for channel, name in real.items())
+    providers = settings.MESSAGE_PROVIDERS.items()
+    if real := [(name, channel) for channel, name in providers if name != "sandbox"]:
+        names = ", ".join(f"{name} for {channel}" for name, channel in real)
         raise RefusedError(
             f"Real providers are configured ({names}): the demo would write to strangers. "
             "Unset WHATSAPP_PROVIDER, SMS_PROVIDER and EMAIL_PROVIDER."
         )
-    if Doctor._meta.db_table not in connection.introspection.table_names():
+    if "doctors" not in connection.introspection.table_names():  # not migrated yet
         return
     others = Doctor.objects.exclude(pk__in=sample_doctors().values("pk")).count()
     if others and not (_is_embedded() and sample_doctors().exists()):
@@ -43,7 +43,8 @@ def check() -> None:
 
 def _is_embedded() -> bool:
     """Whether the database is the one that manage.py starts, for trying things out."""
-    return settings.DATABASE_URL == (embedded.running_urls() or {}).get("DATABASE_URL")
+    running = embedded.running_urls() or {}
+    return running.get("DATABASE_URL") == str(settings.DATABASE_URL)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ ACCESS = timedelta(days=120)  # to a course, from its start on
 
 # How likely somebody of a role also does what is another role's habit.
 ASKS = {Role.ASKER: 1.0, Role.DEVOTED: 0.8, Role.LISTENER: 0.15, Role.LEARNER: 0.1}
-LEARNS = {Role.LEARNER: 1.0, Role.ASKER: 0.1, Role.LISTENER: 0.1, Role.DEVOTED: 0.05}
+LEARNS = {Role.LEARNER: 1.0, Role.ASKER: 0.1, Role.LISTENER: 0.1}
 
 
 def live(person: Person, tables: Tables, clock: Clock) -> None:

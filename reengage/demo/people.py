@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
+from typing import TypeVar
+
+T = TypeVar("T")
+Number = tuple[int, int]  # a mobile number of ten digits, in two halves
 
 # Sample doctors are told from real ones by this beginning of their id.
 ID_PREFIX = "DEMO-"
 
-FIRST_NAMES = (
+FIRST_NAMES = (  # noqa: SIM905  a list of quoted names is harder to read
     "Aarti Aditya Ajay Akash Amit Amrita Anand Ananya Anil Anita Anjali Anupam Arjun Arun Aruna "
     "Asha Ashok Bhavna Chitra Deepa Deepak Devika Dinesh Divya Farah Gauri Geeta Girish Gopal "
     "Gurpreet Harish Harpreet Imran Indira Ishaan Jaya Jayesh John Kabir Kalpana Karthik Kavita "
@@ -19,10 +24,10 @@ FIRST_NAMES = (
     "Sanjay Sapna Saritha Seema Shabana Shalini Shilpa Shreya Shweta Siddharth Smita Sneha Sunil "
     "Sunita Suresh Swati Tanvi Tariq Thomas Uma Usha Vandana Varun Vidya Vijay Vikram Vinod Yasmin"
 ).split()
-LAST_NAMES = (
+LAST_NAMES = (  # noqa: SIM905
     "Agarwal Ahmed Ali Anand Bajaj Banerjee Basu Bhat Bhatt Bhattacharya Bose Chakraborty Chandra "
-    "Chatterjee Chauhan Choudhary Das Dasgupta Desai Deshmukh Deshpande Dixit Dutta Fernandes Gandhi "
-    "Ghosh Gill Gokhale Goyal Gupta Hegde Hussain Iyengar Iyer Jadhav Jain Jha Joseph Joshi "
+    "Chatterjee Chauhan Choudhary Das Dasgupta Desai Deshmukh Deshpande Dixit Dutta Fernandes "
+    "Gandhi Ghosh Gill Gokhale Goyal Gupta Hegde Hussain Iyengar Iyer Jadhav Jain Jha Joseph Joshi "
     "Kamath Kapoor Kaur Khan Khanna Khurana Kohli Krishnan Kulkarni Kumar Kurian Lobo Mahajan "
     "Malhotra Mathew Mehta Menon Mishra Mukherjee Murthy Naidu Nair Nambiar Naik Pandey Patel "
     "Patil Pillai Prabhu Prasad Raghavan Raman Rane Rao Rastogi Rathore Reddy Roy Sarkar Saxena "
@@ -80,11 +85,11 @@ class Role(StrEnum):
 
 
 SHARES = {
-    Role.DEVOTED: 18,
-    Role.ASKER: 17,
-    Role.LEARNER: 13,
-    Role.LISTENER: 19,
-    Role.SILENT: 33,
+    Role.DEVOTED: 16,
+    Role.ASKER: 15,
+    Role.LEARNER: 11,
+    Role.LISTENER: 17,
+    Role.SILENT: 41,
 }
 
 
@@ -107,56 +112,46 @@ class Person:
 
 def people(count: int, chance: Random) -> list[Person]:
     """`count` doctors; no two share an address."""
-    roles = chance.choices(list(SHARES), list(SHARES.values()), k=count)
-    places = chance.choices(list(CITIES), list(CITIES.values()), k=count)
-    fields = chance.choices(list(SPECIALTIES), list(SPECIALTIES.values()), k=count)
-    numbers = _numbers(2 * count, chance)
-    return [
-        _person(place, *drawn, (numbers[2 * place], numbers[2 * place + 1]), chance)
-        for place, drawn in enumerate(zip(roles, places, fields, strict=True))
-    ]
+    numbers = iter(_numbers(2 * count, chance))
+    return [_person(place, (next(numbers), next(numbers)), chance) for place in range(1, count + 1)]
 
 
-def phone(number: tuple[int, int], form: str) -> str:
-    """A number (its two halves) in one of PHONE_FORMS."""
+def phone(number: Number, form: str) -> str:
+    """The number in one of PHONE_FORMS."""
     return form.format(f"{number[0]:05}", f"{number[1]:05}")
 
 
-def _numbers(count: int, chance: Random) -> list[tuple[int, int]]:
-    """Different mobile numbers, as two halves of five digits."""
+def _numbers(count: int, chance: Random) -> list[Number]:
+    """Different mobile numbers."""
     span = len(PHONE_SERIES) * 100_000
     drawn = chance.sample(range(span), count)
     return [(PHONE_SERIES[number // 100_000], number % 100_000) for number in drawn]
 
 
-def _person(
-    place: int,
-    role: Role,
-    city: str,
-    specialty: str,
-    numbers: tuple[tuple[int, int], tuple[int, int]],
-    chance: Random,
-) -> Person:
+def _person(place: int, numbers: tuple[Number, Number], chance: Random) -> Person:
+    role = _drawn(SHARES, chance)
     first, last = chance.choice(FIRST_NAMES), chance.choice(LAST_NAMES)
-    timezone = ""
+    city, timezone = _drawn(CITIES, chance), ""
     if chance.random() < SHARE_ABROAD:
         city, timezone = chance.choice(list(ABROAD.items()))
-    domain = chance.choice(MAIL_DOMAINS)
-    # One in a hundred can be reached in no way at all.
+    domain, form = chance.choice(MAIL_DOMAINS), chance.choice(PHONE_FORMS)
     has_mail, has_phone = chance.random() > 0.06, chance.random() > 0.04
-    if chance.random() < 0.01:
+    if chance.random() < 0.01:  # can be reached in no way at all
         has_mail = has_phone = False
-    form = chance.choice(PHONE_FORMS)
     return Person(
-        doctor_id=f"{ID_PREFIX}{place + 1:06}",
+        doctor_id=f"{ID_PREFIX}{place:06}",
         role=role,
         first_name=f"Dr. {first}" if chance.random() < 0.03 else first,
         last_name=last,
-        email=f"{first}.{last}.{place + 1}@{domain}".lower() if has_mail else "",
+        email=f"{first}.{last}.{place}@{domain}".lower() if has_mail else "",
         phone=phone(numbers[0], form) if has_phone else "",
         whatsapp=phone(numbers[1], form) if has_phone and chance.random() < 0.05 else "",
-        specialty=specialty,
+        specialty=_drawn(SPECIALTIES, chance),
         city=city,
         timezone=timezone,
         may_be_named=chance.random() < (0.7 if role is Role.DEVOTED else 0.4),
     )
+
+
+def _drawn(weights: Mapping[T, int], chance: Random) -> T:
+    return chance.choices(list(weights), list(weights.values()))[0]

@@ -40,13 +40,17 @@ NO_SHOW_TICK = timedelta(minutes=10)
 SENDING = (10, 16)
 REPORTED_DAYS = 5
 ANALYZED = {0, 1, 3, 8, 16}  # days after which the tables have changed much
+GROWING = (
+    "message_deliveries, delivery_attempts, campaign_enrollments, user_segments, provider_events, "
+    "sandbox_messages, unsubscribe_records"
+)
 
 Say = Callable[[str], None]
 Task = Callable[[datetime], object]
 
 
 class Abandoned(Exception):  # noqa: N818  reads as a sentence where it is raised
-    """The `uv run` that started us is gone, so nobody waits for the end."""
+    """Nobody waits for the end any more."""
 
 
 def begin(start: datetime) -> None:
@@ -81,10 +85,11 @@ class Replay:
         with connection.cursor() as cursor:
             # A crash of the machine loses the last moments at most, and they can be replayed.
             cursor.execute("SET synchronous_commit = off")
+        _analyze("")  # all tables: much was imported just now
         self.audience.remember(self.start)
         for moment, task in self._agenda():
             if supervise.UV not in (None, os.getppid()):
-                raise Abandoned
+                raise Abandoned("The `uv run` that started the demo is gone.")
             task(moment)
         self._finish()
 
@@ -170,10 +175,7 @@ def _no_show_ticks(midnight: datetime) -> list[datetime]:
     return sorted(midnight - NO_SHOW_TICK * ticks for ticks in found)
 
 
-def _analyze() -> None:
-    """Fresh statistics: the tables grow from nothing within seconds."""
+def _analyze(tables: str = GROWING) -> None:
+    """Fresh statistics: tables grow from nothing within seconds, too soon for autovacuum."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "ANALYZE message_deliveries, delivery_attempts, campaign_enrollments, "
-            "user_segments, provider_events, course_progress, session_registrations"
-        )
+        cursor.execute(f"ANALYZE {tables}")

@@ -28,7 +28,7 @@ class PortError(Exception):
     """No port to serve on; the text says why and what to do."""
 
 
-def reserve(host: str, port: int) -> tuple[socket.socket, int]:
+def reserve(host: str, port: int) -> tuple[int, socket.socket]:
     """Take `port`, or the next free one; returns it with the socket that keeps it until closed.
 
     The socket does not listen, so whoever connects meanwhile is refused. PortError: the address
@@ -37,7 +37,7 @@ def reserve(host: str, port: int) -> tuple[socket.socket, int]:
     last = min(port + TRIED_PORTS, 65536) - 1
     for candidate in range(port, last + 1):
         try:
-            return _bound(host, candidate), candidate
+            return candidate, _bound(host, candidate)
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 reason = error.strerror or str(error)
@@ -94,6 +94,7 @@ def _commands(host: str, port: int) -> dict[str, list[str]]:
     celery = [*python, "celery", "--quiet", "--skip-checks", "-A", "reengage"]
     celery += ["--workdir", str(settings.BASE_DIR)]
     quiet = ["--loglevel", LOG_LEVEL]
+    queues = ",".join(queue.name for queue in settings.CELERY_TASK_QUEUES)
     return {
         "web": [
             *(*python, "gunicorn", "reengage.wsgi", "--bind", address, "--no-control-socket"),
@@ -101,7 +102,7 @@ def _commands(host: str, port: int) -> dict[str, list[str]]:
             *("--preload", "--workers", "2", "--threads", "4"),  # loaded once, for both workers
         ],
         "worker": [
-            *(*celery, "worker", *quiet, "-Q", ",".join(q.name for q in settings.CELERY_TASK_QUEUES)),
+            *(*celery, "worker", *quiet, "-Q", queues),
             *("-P", "prefork", "-c", "2", "--without-gossip", "--without-mingle"),
         ],
         "beat": [*celery, "beat", *quiet, "--pidfile="],

@@ -52,12 +52,17 @@ def import_file(  # noqa: PLR0913  all but two are named, three may be left out
         with transaction.atomic(), connection.cursor() as cursor:
             _import(cursor, kind, path, run, now)
             _report(cursor, run, report_path(path, report_dir), notify)
+            _finish(run, now + timedelta(seconds=time.monotonic() - started))
     except ImportFileError as error:
         run = ImportRun.objects.get(pk=run.pk)
         run.error = str(error)
-    run.finished_at = now + timedelta(seconds=time.monotonic() - started)
-    run.save()
+        _finish(run, now + timedelta(seconds=time.monotonic() - started))
     return run
+
+
+def _finish(run: ImportRun, finished_at: datetime) -> None:
+    run.finished_at = finished_at
+    run.save(update_fields=["created", "updated", "unchanged", "rejected", "error", "finished_at"])
 
 
 def _key(user: AbstractBaseUser | None) -> int | None:

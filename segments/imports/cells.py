@@ -2,6 +2,7 @@
 
 # ruff: noqa: ARG002  signatures of import-export
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -46,13 +47,12 @@ class ReferenceWidget(CellWidget):
         self.ids: dict[str, Any] = {}
         self.names: dict[Any, str] = {}
 
-    def load(self, cells: Iterable[Any]) -> None:
+    def load(self, cells: Iterable[str]) -> None:
         """Look up what the cells refer to, in one query."""
         refers_to = self.column.refers_to
         if refers_to is None:
             raise TypeError(self.column.name)
-        wanted = {cell_text(cell).strip() for cell in cells}
-        found = rows(refers_to).filter(external_id__in=wanted)
+        found = rows(refers_to).filter(external_id__in=readable(self.column, cells))
         self.ids = dict(found.values_list("external_id", "pk"))
         self.names = {pk: name for name, pk in self.ids.items()}
 
@@ -82,3 +82,12 @@ class CellField(Field):  # type: ignore[misc]  # untyped base
         if name is None:
             name = getattr(instance, self.column.attribute).external_id
         return escape_formula(name)
+
+
+def readable(column: Column, cells: Iterable[str]) -> set[Any]:
+    """The values of those cells that can be read; the others are told with their rows."""
+    values = set()
+    for cell in filter(None, map(str.strip, cells)):
+        with suppress(BadValueError):
+            values.add(column.value.parse(cell))
+    return values

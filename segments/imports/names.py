@@ -26,8 +26,9 @@ def strip_titles(name: str) -> str:
 
 def split_name(name: str) -> tuple[str, str]:
     """First and last name; a single word is both: "Dr. Rao" -> ("Rao", "Rao")."""
-    first, _, last = strip_titles(name).rpartition(" ")
-    return first.strip() or last, last
+    words = strip_titles(name).split()
+    last = words[-1] if words else ""
+    return " ".join(words[:-1]) or last, last
 
 
 def complete_names(first_name: str, last_name: str) -> tuple[str, str]:

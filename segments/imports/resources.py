@@ -13,10 +13,11 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Lower
 from import_export.instance_loaders import BaseInstanceLoader
 from import_export.resources import ModelDeclarativeMetaclass, ModelResource
+from import_export.results import Error
 from tablib import Dataset
 
-from segments.imports.cells import CellField, ReferenceWidget
-from segments.imports.header import match_header
+from segments.imports.cells import CellField, ReferenceWidget, readable
+from segments.imports.header import ImportFileError, match_header
 from segments.imports.kinds import KINDS, Address, Kind
 from segments.imports.tables import rows
 from segments.imports.values import BadValueError
@@ -46,6 +47,15 @@ class NaturalKeyLoader(BaseInstanceLoader):  # type: ignore[misc]  # untyped bas
         return self.instances.get(self.resource.key_of(row))
 
 
+class PlainError(Error):  # type: ignore[misc]  # untyped base
+    """A mistake in a file is told in words; where it was noticed helps nobody."""
+
+    @property
+    def traceback(self) -> str:
+        """Empty for such a mistake."""
+        return "" if isinstance(self.error, ImportFileError) else str(super().traceback)
+
+
 class KindResource(ModelResource):  # type: ignore[misc]  # untyped base
     """Base of the resources that `add_resource` makes, one for a kind."""
 
@@ -55,6 +65,11 @@ class KindResource(ModelResource):  # type: ignore[misc]  # untyped base
         super().__init__(**kwargs)
         self.seen: dict[Hashable, int] = {}
         self.holders: dict[Address, dict[str, str]] = {}
+
+    @classmethod
+    def get_error_result_class(cls) -> type[PlainError]:
+        """How errors that are not of a row are told."""
+        return PlainError
 
     # --- The file as a whole
 
@@ -89,15 +104,9 @@ class KindResource(ModelResource):  # type: ignore[misc]  # untyped base
         return list(cells)
 
     def _addresses(self, dataset: Dataset, address: Address) -> set[str]:
-        """Those of the file that can be read."""
-        found = set()
-        for name in set(address.columns) & set(dataset.headers):
-            for cell in filter(None, map(str.strip, dataset[name])):
-                try:
-                    found.add(self.kind.column(name).value.parse(cell))
-                except BadValueError:
-                    continue  # told with its row
-        return found
+        """Those of the file."""
+        names = set(address.columns) & set(dataset.headers)
+        return set().union(*(readable(self.kind.column(name), dataset[name]) for name in names))
 
     def after_import(self, dataset: Dataset, result: Any, **kwargs: Any) -> None:
         """Nothing: keys come from the database, no sequence has to be moved."""

@@ -132,6 +132,9 @@ def fill_tables(
                 text, rejections = converter.convert(block)
                 copy.write(text)
                 writer.writerows(map(_readable, rejections))
+        # Nobody else will: autovacuum does not see temporary tables. A small sample is enough.
+        cursor.execute("SET LOCAL default_statistics_target = 10")
+        cursor.execute(sql.SQL("ANALYZE {}").format(STAGE))
         spool.seek(0)
         with _copy(cursor, sql.SQL("COPY {} FROM STDIN (FORMAT csv)").format(REJECTED)) as copy:
             for part in _parts(spool):

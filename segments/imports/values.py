@@ -4,12 +4,13 @@ The bulk import and the admin's import both read through these, so a file means 
 """
 
 import re
-import zoneinfo
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from typing import Any
+
+from segments.models.doctor import known_timezones
 
 CONTROL = r"\x00-\x1f\x7f-\x9f\ufffd"
 FORMULA_STARTS = ("=", "+", "-", "@")
@@ -177,8 +178,7 @@ def _parse_yes_no(cell: str) -> bool:
 @cache
 def _zones() -> dict[str, str]:
     """IANA names by their lower-case form."""
-    names = zoneinfo.available_timezones() - {"localtime", "Factory"}
-    return {name.lower(): name for name in names}
+    return {name.lower(): name for name in known_timezones()}
 
 
 def _parse_timezone(cell: str) -> str:

@@ -14,7 +14,8 @@ CREATE OR REPLACE FUNCTION uuidv7() RETURNS uuid LANGUAGE sql VOLATILE PARALLEL 
                 overlay(
                     uuid_send(gen_random_uuid())
                     PLACING substring(
-                        int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3
+                        int8send(floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint)
+                        FROM 3
                     )
                     FROM 1 FOR 6
                 ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zoneinfo
+from functools import cache
 
 from django.contrib.postgres.indexes import OpClass
 from django.core.exceptions import ValidationError
@@ -14,9 +15,16 @@ from segments.models.fields import TransactionNow
 DEFAULT_TIMEZONE = "Asia/Kolkata"
 
 
+@cache
+def known_timezones() -> frozenset[str]:
+    """Names by place, and UTC: those that Python and PostgreSQL read alike (unlike IST or EST)."""
+    by_place = {name for name in zoneinfo.available_timezones() if "/" in name}
+    return frozenset(by_place | {"UTC"})
+
+
 def validate_timezone(value: str) -> None:
     """Refuse a name that is not in the IANA time zone database."""
-    if value not in zoneinfo.available_timezones():
+    if value not in known_timezones():
         raise ValidationError(
             f"“{value}” is not a time zone. Use a name such as Asia/Kolkata or Europe/London."
         )

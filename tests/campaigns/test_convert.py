@@ -45,6 +45,13 @@ def test_end_finished_waits_for_the_last_message_and_the_goals_days():
     assert CampaignEnrollment.objects.get().status == "completed"
 
 
+def test_end_finished_ends_what_a_campaigns_end_left_under_way():
+    enrolled(days=(0, 3), channels=("sms",), goal_days=2, end_date=NOW + DAY)
+    send_all(NOW)
+    assert end_finished(NOW + 2 * DAY) == 1
+    assert CampaignEnrollment.objects.get().next_due_at is None
+
+
 def test_coming_back_within_the_goals_days_counts_after_the_last_message():
     enrolled(days=(0,), channels=("sms",), goal_days=14)
     send_all(NOW)

@@ -91,6 +91,25 @@ def test_enroll_again_about_another_subject_only_after_the_first_ended():
     assert enroll(made, NOW + DAY) == 0
 
 
+def test_a_doctor_whose_first_subject_had_its_turn_comes_back_with_the_next():
+    made, person = campaign(), member()  # the segment keeps naming the first certificate
+    second = certificate(person, expires_at=NOW + 300 * DAY).external_id
+    enroll(made, NOW)
+    assert enroll(made, NOW) == 0
+    CampaignEnrollment.objects.update(status="completed")
+    assert enroll(made, NOW + DAY) == 1
+    assert CampaignEnrollment.objects.get(status="active").subject == second
+    CampaignEnrollment.objects.update(status="completed")
+    assert enroll(made, NOW + 2 * DAY) == 0
+
+
+def test_enroll_leaves_out_who_opted_out_channel_by_channel():
+    made, person = campaign(), member()
+    for channel in ("whatsapp", "sms", "email"):
+        opt_out(person.pk, channel, None, source="test", now=NOW)
+    assert enroll(made, NOW) == 0
+
+
 def test_enroll_never_about_the_same_subject_twice():
     made = campaign()
     member()
@@ -136,9 +155,9 @@ def test_enroll_running_takes_campaigns_by_priority():
 def test_enroll_costs_the_same_queries_for_one_and_three(django_assert_num_queries):
     made = campaign()
     member()
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(3):
         enroll(made, NOW)
     for _ in range(3):
         member()
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(3):
         assert enroll(made, NOW) == 3

@@ -1,5 +1,7 @@
 """What a campaign needs before it may send, and its way from draft to done."""
 
+from datetime import time
+
 import pytest
 
 from campaigns.launch import NotReady, complete, launch, pause, problems, resume
@@ -55,6 +57,18 @@ def test_a_template_without_text_or_of_another_channel_or_segment_is_a_problem()
     assert "has no text" in found[0]
     assert "is for WhatsApp" in found[1]
     assert "No-show registrants" in found[2]
+
+
+def test_hours_in_which_a_channel_may_not_be_used_are_a_problem():
+    made = campaign(
+        days=(0,), channels=("sms",), status="draft", send_from=time(21), send_until=time(23)
+    )
+    assert problems(made, NOW) == [
+        (
+            "SMS may be sent from 10:00 to 21:00 only, the campaign sends from 21:00 to 23:00: "
+            "change its hours."
+        )
+    ]
 
 
 def test_launching_twice_is_refused_in_words():

@@ -71,6 +71,18 @@ def test_schedule_due_leaves_enrolments_that_ended():
     assert schedule_due(NOW) == 0
 
 
+def test_what_fell_due_during_a_pause_is_still_to_come_after_an_edit():
+    (enrollment,) = enrolled(days=(3,), channels=("sms",))
+    replan(enrollment.campaign_id)
+    assert schedule_due(MORNING + 3 * DAY + timedelta(hours=1)) == 1
+
+
+def test_two_steps_of_a_channel_on_one_day_expire_with_the_next_day():
+    enrolled(days=(0, 0, 1), channels=("sms",))
+    schedule_due(NOW)
+    assert {row.expires_at - row.due_at for row in MessageDelivery.objects.all()} == {DAY}
+
+
 def test_replan_finds_an_added_step():
     (enrollment,) = enrolled(days=(0,), channels=("sms",))
     schedule_due(NOW)

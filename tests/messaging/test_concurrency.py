@@ -1,5 +1,6 @@
 """Two of everything at once: the same rows as one, never a second send, never after an opt-out."""
 
+import random
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,9 +13,12 @@ from campaigns.enroll import enroll
 from campaigns.models import CampaignEnrollment
 from campaigns.schedule import schedule_due
 from messaging.authorize import authorize_due
-from messaging.models import DeliveryAttempt, MessageDelivery, SandboxMessage
+from messaging.models import DeliveryAttempt, EventKind, MessageDelivery, SandboxMessage
 from messaging.optout import opt_out
-from messaging.send import send_due
+from messaging.providers.base import Accepted
+from messaging.record import Tally, record
+from messaging.send import run_lane
+from messaging.track import Event, apply_events, store
 from segments.models import Doctor
 from tests.engine import DAY, NOW, campaign, enrolled, member
 
@@ -37,8 +41,8 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
 
 
 def drain(channel: str) -> None:
-    while send_due(channel, NOW):
-        pass
+    """As the lane's task does; the simulated clock stands still."""
+    run_lane(channel, lambda: NOW, NOW + DAY)
 
 
 def test_two_enrolments_at_once_give_the_same_rows_as_one():
@@ -61,8 +65,9 @@ def test_dispatchers_of_all_lanes_at_once_send_each_message_once_and_keep_the_ca
     enrolled(60, days=(0,))
     enrolled(0, days=(0,))  # a second campaign for the same doctors
     schedule_due(NOW)
+    # No lane ends while another holds its doctors: each is done when it returns.
     at_once(*[lambda c=c: drain(c) for c in ("whatsapp", "sms", "email") for _ in range(2)])
-    drain("whatsapp"), drain("sms"), drain("email")
+    assert not MessageDelivery.objects.filter(status="scheduled", scheduled_at__lte=NOW).exists()
     assert SandboxMessage.objects.count() == DeliveryAttempt.objects.count() == 120
     per_doctor = DeliveryAttempt.objects.values_list("doctor_id", "channel")
     for person in Doctor.objects.values_list("pk", flat=True):
@@ -93,7 +98,7 @@ def test_an_opt_out_that_holds_the_doctor_first_wins():
     with transaction.atomic():
         opt_out(enrollment.doctor_id, None, None, source="test", now=NOW)
         (authorized,) = at_once(lambda: authorize_due("sms", NOW))
-        assert not authorized  # left for the next round, without waiting
+        assert not authorized.claims  # left for the next round, without waiting
     assert not authorize_due("sms", NOW).claims
     assert MessageDelivery.objects.get().skip_reason == "unsubscribed"
 
@@ -119,6 +124,29 @@ def test_an_authorisation_that_holds_the_doctor_first_makes_the_opt_out_wait():
     attempt = DeliveryAttempt.objects.get(delivery_id=claim.delivery_id)
     assert attempt.consent_version == 0
     assert Doctor.objects.get().consent_version == 1
+
+
+def test_recording_and_reports_at_once_never_wait_in_a_circle():
+    enrolled(200, days=(0,), channels=("sms",))
+    schedule_due(NOW)
+    claims = authorize_due("sms", NOW).claims
+    events = [
+        Event("test", str(claim.delivery_id), EventKind.DELIVERED, NOW, claim.delivery_id)
+        for claim in claims
+    ]
+    random.Random(1).shuffle(events)
+    store(events, NOW)
+    receipts = [Accepted(str(claim.delivery_id)) for claim in claims]
+    at_once(lambda: record(claims, receipts, NOW, Tally()), lambda: apply_events(NOW))
+    assert set(MessageDelivery.objects.values_list("status", flat=True)) == {"delivered"}
+    assert not MessageDelivery.objects.filter(external_id=None).exists()
+
+
+def test_a_lane_ends_when_its_time_is_over():
+    enrolled(2, days=(0,), channels=("sms",))
+    schedule_due(NOW)
+    assert not run_lane("sms", lambda: NOW, NOW)
+    assert run_lane("sms", lambda: NOW, NOW + DAY) == Tally(sent=2)
 
 
 def waits_for_a_lock() -> bool:

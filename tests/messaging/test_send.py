@@ -193,6 +193,53 @@ def test_what_was_left_for_too_long_is_skipped_as_too_late():
     assert statuses() == {"sms 0": "too_late"}
 
 
+def test_what_can_never_go_takes_no_room_from_what_can():
+    person = member()
+    soon = campaign(days=(0, 1, 2, 3, 4), channels=("whatsapp",), priority=1)
+    enroll(soon, NOW)
+    Certificate.objects.update(expires_at=NOW)  # its enrolment's subject has lapsed
+    member(person, certificate(person).external_id)
+    enrolled(0, days=(0,), channels=("whatsapp", "sms"), priority=5)
+    send_all(NOW)
+    assert statuses(enrollment__campaign=soon) == {"whatsapp 0": "left_segment"}
+    rest = MessageDelivery.objects.exclude(enrollment__campaign=soon)
+    assert set(rest.values_list("channel", "status")) == {("whatsapp", "sent"), ("sms", "sent")}
+
+
+def test_a_step_that_was_given_another_channel_sends_nothing_on_the_old_one():
+    enrolled(days=(0,), channels=("whatsapp",))
+    schedule_due(NOW)
+    MessageTemplate.objects.update(channel="email")
+    send_due("whatsapp", NOW)
+    assert statuses() == {"whatsapp 0": "template_not_approved"}
+
+
+def test_consent_from_the_future_does_not_count():
+    person = member()
+    ConsentRecord.objects.update(is_given=False)
+    ConsentRecord.objects.create(
+        doctor=person, channel="whatsapp", is_given=True, recorded_at=NOW + DAY, source="test"
+    )
+    enrolled(0, days=(0,), channels=("whatsapp",))
+    send_all(NOW)
+    assert statuses() == {"whatsapp 0": "no_consent"}
+
+
+def test_a_cap_of_zero_sends_nothing(settings):
+    settings.CAP_PER_DAY = 0
+    enrolled(days=(0,), channels=("sms",))
+    send_all(NOW)
+    assert statuses() == {"sms 0": "frequency_cap"}
+
+
+def test_a_channel_interval_longer_than_a_week_is_kept(settings):
+    settings.CAP_CHANNEL_INTERVAL = 10 * DAY
+    enrolled(days=(0, 8), channels=("sms",))
+    send_all(NOW)
+    send_all(NOW + 8 * DAY)
+    assert statuses() == {"sms 0": "sent", "sms 8": "frequency_cap"}
+
+
 def test_the_better_priority_gets_the_room():
     person = member()
     member(person)

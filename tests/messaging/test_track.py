@@ -103,6 +103,21 @@ def test_a_report_that_comes_before_our_own_record_is_not_lost():
     assert delivery.sent_at == NOW
 
 
+def test_a_failure_reported_before_our_own_record_keeps_its_reason_and_loses_no_other():
+    enrolled(3, days=(0,), channels=("sms",))
+    schedule_due(NOW)
+    claims = authorize_due("sms", NOW).claims
+    first = MessageDelivery.objects.get(pk=claims[0].delivery_id)
+    store([report(first, "failed", 0, detail={"error": "no such number"})], NOW)
+    apply_events(NOW)
+    tally = Tally()
+    record(claims, [Accepted(f"x-{n}") for n in range(3)], NOW + MINUTE, tally)
+    assert tally.sent == 3
+    first.refresh_from_db()
+    assert (first.status, first.error_message) == ("failed", "no such number")
+    assert (first.failed_at, first.external_id) == (NOW, "x-0")
+
+
 def test_a_report_on_an_unknown_message_waits_for_it(delivery):
     event = Event("test", "k", EventKind.DELIVERED, NOW, external_id="later")
     store([event], NOW)

@@ -11,7 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from messaging.providers import PROVIDERS
 from messaging.providers.base import Accepted, Outgoing, Receipt
 
 PORT = "SLOW_PROVIDER_PORT"
@@ -30,9 +29,6 @@ class SlowProvider:
             line.sendall(json.dumps(call).encode() + b"\n")
             line.recv(1)
         return [Accepted(f"slow-{message.delivery_id}") for message in messages]
-
-
-PROVIDERS["slow"] = SlowProvider
 
 
 @dataclass(frozen=True)

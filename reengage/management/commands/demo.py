@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import secrets
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from reengage.demo.people import MOST_DOCTORS
 USER = "admin"
 DEFAULT_DOCTORS = 2000
 DEFAULT_SEED = 1
+EXPECTED = (guard.RefusedError, load.ImportFailedError, replay.Abandoned, serve.PortError)
 
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
@@ -37,6 +39,23 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
         )
 
     return parse
+
+
+@contextmanager
+def _told_to_stop() -> Iterator[None]:
+    """Take SIGTERM and SIGHUP like Ctrl-C, so that the embedded servers are stopped in order."""
+    numbers = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]
+    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _stop_in_peace() -> None:
+    """One Ctrl-C comes twice, from the terminal and by uv; the servers' stop has to be finished."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class Command(BaseCommand):
@@ -74,24 +93,24 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         """Go through the steps; Ctrl-C at any of them leaves something that can be continued."""
         try:
-            self._run(options)
+            with _told_to_stop():
+                self._run(options)
         except KeyboardInterrupt:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # uv may pass on the same Ctrl-C again
-            raise CommandError(
-                "Stopped. Run the same command again to go on.", returncode=130
-            ) from None
-        except (guard.RefusedError, load.ImportFailedError, serve.PortError) as error:
+            _stop_in_peace()
+            self.stderr.write("\nStopped. Run the same command again to go on.")
+            sys.exit(130)
+        except EXPECTED as error:
             raise CommandError(str(error)) from None
 
     def _run(self, options: dict[str, Any]) -> None:
         guard.check()
-        host, keeper, port = options["host"], None, options["port"]
-        if not options["no_serve"]:
-            keeper, port = serve.reserve(host, port)
-            if port != options["port"]:
-                self.stdout.write(f"Port {options['port']} is taken; using {port}.")
-        serve.prepare(host, serve.base_url(host, port))
         with guard.alone():
+            host, port, keeper = options["host"], options["port"], None
+            if not options["no_serve"]:
+                port, keeper = serve.reserve(host, port)
+                if port != options["port"]:
+                    self.stdout.write(f"Port {options['port']} is taken; using {port}.")
+                serve.prepare(host, serve.base_url(host, port))
             self._set_up()
             self._live_through(options)
             if keeper is not None:
@@ -128,7 +147,8 @@ class Command(BaseCommand):
         if doctors not in (None, found.doctors) or seed not in (None, found.seed):
             self.stdout.write(
                 f"The database has a sample already ({found.doctors:,} doctors, seed "
-                f"{found.seed}); going on with that. To start afresh, remove the directory .data."
+                f"{found.seed}); going on with that. To start afresh, remove the directory .data, "
+                "or name an empty database."
             )
         return found
 
@@ -151,7 +171,9 @@ class Command(BaseCommand):
 
         self.stdout.write("\nStarting web server, worker and clock ...")
         self.stdout.flush()
-        if serve.serve(host, port, ready, slow):
+        code = serve.serve(host, port, ready, slow)
+        _stop_in_peace()
+        if code:
             raise CommandError("The back office could not be kept running; see the lines above.")
 
     def _new_password(self) -> str:
@@ -160,7 +182,7 @@ class Command(BaseCommand):
         user, _ = get_user_model().objects.get_or_create(username=USER)
         user.is_active = user.is_staff = user.is_superuser = True
         user.set_password(password)
-        user.save()
+        user.save(update_fields=["is_active", "is_staff", "is_superuser", "password"])
         return password
 
     @contextmanager

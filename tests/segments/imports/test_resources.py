@@ -123,6 +123,7 @@ def test_wrong_header_is_told_and_nothing_imported():
     result = load(Doctor, "doctor_id,fone\nd1,12\n")
     [error] = result.base_errors
     assert "unknown column “fone” (is it phone?)" in str(error.error)
+    assert error.traceback == ""
     assert result.total_rows == 0
     assert not Doctor.objects.exists()
 
@@ -158,6 +159,14 @@ def test_references_are_found_by_the_platform_s_ids():
         (2, "rating", "Lies outside 1 to 5."),
     ]
     assert totals(load(SessionRegistration, content)) == (0, 0, 1, 1)
+
+
+def test_reference_that_the_database_could_not_even_be_asked_for_is_told():
+    result = load(AidaUsage, "doctor_id,used_at\nd\0,2026-01-31\n")
+    assert totals(result) == (0, 0, 0, 1)
+    [(row, column, words)] = problems(result)
+    assert (row, column) == (1, "doctor_id")
+    assert words.startswith("Holds a control character")
 
 
 def test_rules_across_columns_hold():

@@ -234,6 +234,7 @@ def test_plain_timestamp_is_read_the_same_way(moment):
         ("Dr. Rao", "Rao", "Rao"),
         ("Rao", "Rao", "Rao"),
         ("  Anita   Rao ", "Anita", "Rao"),
+        ("Anita\u00a0Rao", "Anita", "Rao"),
         ("Drew Profitt", "Drew", "Profitt"),
         ("Dr.", "", ""),
         ("", "", ""),
