@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import connection
 
 from campaigns.models import Campaign
-from messaging.due import DUE_AT
+from messaging.due import DUE_AT, FIRST_DAY, due_at
 
 # strategy, Celery Beat Schedule: hourly. Steps due before the next run are scheduled now.
 HORIZON = timedelta(hours=1)
@@ -24,32 +24,35 @@ _STEPS = """
     FROM campaign_messages s WHERE s.campaign_id = %(campaign)s
 """
 
+DUE_ON_DAY = due_at("e.first_day")
+
 # Two runs at once give the same rows as one: enrolments that the other run holds are left to it,
 # and (enrollment, campaign_message) is unique.
 _SCHEDULE = f"""
     WITH steps AS MATERIALIZED ({_STEPS}),
     due AS MATERIALIZED (
-        SELECT e.id, e.enrolled_at, e.user_id, d.timezone
+        SELECT e.id, e.user_id, e.enrolled_at, d.timezone, {FIRST_DAY} AS first_day
         FROM campaign_enrollments e
         JOIN doctors d ON d.id = e.user_id
+        JOIN campaigns c ON c.id = e.campaign_id
         WHERE e.campaign_id = %(campaign)s AND e.status = 'active'
           AND e.next_due_at < %(until)s
         FOR UPDATE OF e SKIP LOCKED
     ),
-    dated AS MATERIALIZED (
-        SELECT e.id AS enrollment_id, e.user_id, s.id AS step_id, s.channel,
-               s.next_day - s.delay_days AS days_to_next, {DUE_AT} AS due_at
+    dated AS MATERIALIZED (  -- a row for each day of the campaign, not for each step
+        SELECT e.id AS enrollment_id, e.user_id, s.delay_days, {DUE_ON_DAY} AS due_at
         FROM due e
-        JOIN doctors d ON d.id = e.user_id
-        CROSS JOIN steps s
-        CROSS JOIN (SELECT send_from, send_until FROM campaigns WHERE id = %(campaign)s) c
+        CROSS JOIN (SELECT DISTINCT delay_days FROM steps) s
+        CROSS JOIN (SELECT send_from FROM campaigns WHERE id = %(campaign)s) c
+        CROSS JOIN LATERAL (SELECT e.timezone) d
     ),
     inserted AS (
         INSERT INTO message_deliveries
             (enrollment_id, campaign_message_id, user_id, channel, due_at, scheduled_at, expires_at)
-        SELECT enrollment_id, step_id, user_id, channel, due_at, due_at,
-               due_at + LEAST(%(expires)s, make_interval(days => days_to_next))
-        FROM dated WHERE due_at < %(until)s
+        SELECT g.enrollment_id, s.id, g.user_id, s.channel, g.due_at, g.due_at,
+               g.due_at + LEAST(%(expires)s, make_interval(days => s.next_day - s.delay_days))
+        FROM dated g JOIN steps s USING (delay_days)
+        WHERE g.due_at < %(until)s
         ON CONFLICT (enrollment_id, campaign_message_id) DO NOTHING
         RETURNING 1
     ),

@@ -96,7 +96,7 @@ def _authorize(due: QuerySet[MessageDelivery], now: datetime) -> Authorized:
 
 def _lock(doctor_ids: set[int]) -> dict[int, Person]:
     """Lock the doctors in id order, but those that somebody else holds."""
-    locked = Doctor.objects.filter(pk__in=doctor_ids).order_by("pk")
+    locked = Doctor.objects.filter(pk__any_of=doctor_ids).order_by("pk")
     locked = locked.select_for_update(no_key=True, skip_locked=True)
     people = locked.values_list("id", "timezone", "email", "phone", "whatsapp", "consent_version")
     return {row[0]: Person(*row) for row in people}

@@ -17,13 +17,11 @@ from django.db.models import QuerySet
 
 from messaging.caps import WEEK, Caps, Taken
 from messaging.hours import Hours, common
-from messaging.models import AttemptOutcome, ConsentRecord, DeliveryAttempt, UnsubscribeRecord
+from messaging.models import ConsentRecord, DeliveryAttempt, UnsubscribeRecord
 from messaging.plan import Plan, StepRow, load_steps, plan
 from messaging.policy import Facts
 from segments.definitions import definition
 from segments.definitions.common import time_zone
-
-COUNTED = (AttemptOutcome.PENDING, AttemptOutcome.ACCEPTED, AttemptOutcome.UNKNOWN)
 
 
 class Person(NamedTuple):
@@ -200,7 +198,7 @@ def load_batch(delivery_ids: Sequence[uuid.UUID], people: Iterable[Person], now:
 def _history(doctor_ids: list[int], since: datetime) -> dict[int, list[Taken]]:
     history: dict[int, list[Taken]] = defaultdict(list)
     attempts = DeliveryAttempt.objects.filter(
-        doctor_id__in=doctor_ids, authorised_at__gt=since, outcome__in=COUNTED
+        doctor_id__any_of=doctor_ids, authorised_at__gt=since, counts=True
     )
     for doctor_id, channel, at in attempts.order_by().values_list(
         "doctor_id", "channel", "authorised_at"
@@ -211,7 +209,7 @@ def _history(doctor_ids: list[int], since: datetime) -> dict[int, list[Taken]]:
 
 def _optouts(doctor_ids: list[int]) -> dict[int, list[tuple[str | None, str | None]]]:
     optouts: dict[int, list[tuple[str | None, str | None]]] = defaultdict(list)
-    standing = UnsubscribeRecord.objects.standing().filter(doctor_id__in=doctor_ids)
+    standing = UnsubscribeRecord.objects.standing().filter(doctor_id__any_of=doctor_ids)
     for doctor_id, channel, segment_type in standing.order_by().values_list(
         "doctor_id", "channel", "segment_type"
     ):
@@ -221,7 +219,7 @@ def _optouts(doctor_ids: list[int]) -> dict[int, list[tuple[str | None, str | No
 
 def _consents(doctor_ids: list[int], now: datetime) -> dict[tuple[int, str], bool]:
     newest = (
-        ConsentRecord.objects.filter(doctor_id__in=doctor_ids, recorded_at__lte=now)
+        ConsentRecord.objects.filter(doctor_id__any_of=doctor_ids, recorded_at__lte=now)
         .order_by("doctor_id", "channel", "-recorded_at")
         .distinct("doctor_id", "channel")
         .values_list("doctor_id", "channel", "is_given")
@@ -242,7 +240,7 @@ def _returned(rows: Iterable[Row | StepRow], now: datetime) -> set[uuid.UUID]:
     found: set[uuid.UUID] = set()
     for segment_type, group in _by_segment(rows).items():
         ids = {row.enrollment_id for row in group}
-        came_back = definition(segment_type).returned(enrollments.filter(pk__in=ids), now)
+        came_back = definition(segment_type).returned(enrollments.filter(pk__any_of=ids), now)
         found.update(came_back.order_by().values_list("pk", flat=True))
     return found
 
@@ -251,7 +249,8 @@ def _eligible(rows: Iterable[Row | StepRow], now: datetime) -> set[tuple[str, in
     found: set[tuple[str, int, str]] = set()
     for segment_type, group in _by_segment(rows).items():
         still = definition(segment_type).eligible(now)
-        still = still.filter(doctor_id__in={row.doctor_id for row in group})
+        doctor_ids = {row.doctor_id for row in group}
+        still = still.filter(doctor_id__any_of=doctor_ids)
         found.update(
             (segment_type, doctor_id, subject)
             for doctor_id, subject in still.order_by().values_list("doctor_id", "subject")

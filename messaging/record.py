@@ -75,18 +75,20 @@ def _outcome(receipt: Receipt, now: datetime) -> _Outcome:
 # A callback may have come first: then the delivery is past `sending` and keeps what it says.
 # Rows are locked in key order, here and in track.py, so that the two never wait in a circle.
 _RECORD = """
-    WITH locked AS MATERIALIZED (
-        SELECT id FROM message_deliveries WHERE id = ANY(%(ids)s)
-        ORDER BY id FOR NO KEY UPDATE
-    ), v AS (
+    WITH v AS (
         SELECT * FROM unnest(
             %(ids)s::uuid[], %(status)s::text[], %(attempt)s::text[], %(external_id)s::text[],
             %(code)s::text[], %(error)s::text[], %(retry_at)s::timestamptz[]
         ) AS v(id, status, attempt, external_id, code, error, retry_at)
+    ), locked AS MATERIALIZED (
+        SELECT v.* FROM v JOIN message_deliveries m ON m.id = v.id
+        WHERE m.claim_id = %(claim)s
+        ORDER BY m.id FOR NO KEY UPDATE OF m
     ), attempts AS (
         UPDATE delivery_attempts a
-        SET outcome = v.attempt, finished_at = %(now)s, external_id = v.external_id,
-            error_code = v.code, error_message = v.error
+        SET outcome = v.attempt, counts = v.attempt <> 'refused',
+            finished_at = %(now)s, external_id = v.external_id, error_code = v.code,
+            error_message = v.error
         FROM v
         WHERE a.delivery_id = v.id AND a.claim_id = %(claim)s
           AND a.outcome IN ('pending', 'unknown')
@@ -100,7 +102,7 @@ _RECORD = """
             failed_at = CASE WHEN v.status = 'failed' THEN %(now)s ELSE m.failed_at END,
             scheduled_at = COALESCE(v.retry_at, m.scheduled_at),
             lease_expires_at = NULL
-        FROM v JOIN locked ON locked.id = v.id
+        FROM locked v
         WHERE m.id = v.id AND m.claim_id = %(claim)s
           AND (m.status IN ('sending', 'unknown') OR v.status = 'sent')
         RETURNING v.status
@@ -141,7 +143,7 @@ _RECORD_UNSENT = """
             AS v(id, status, detail)
     ), attempts AS (
         UPDATE delivery_attempts a
-        SET outcome = 'released', finished_at = %(now)s, error_message = v.detail
+        SET outcome = 'released', counts = false, finished_at = %(now)s, error_message = v.detail
         FROM v
         WHERE a.delivery_id = v.id AND a.claim_id = %(claim)s AND a.outcome = 'pending'
     ), deliveries AS (

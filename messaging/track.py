@@ -88,8 +88,8 @@ _APPLY = """
         FROM named WHERE NOT is_machine
         GROUP BY target
     ), locked AS MATERIALIZED (  -- in key order, as in record.py
-        SELECT m.id FROM message_deliveries m WHERE m.id IN (SELECT target FROM folded)
-        ORDER BY m.id FOR NO KEY UPDATE
+        SELECT f.* FROM folded f JOIN message_deliveries m ON m.id = f.target
+        ORDER BY m.id FOR NO KEY UPDATE OF m
     ), facts AS (
         UPDATE message_deliveries m
         SET sent_at = COALESCE(m.sent_at, f.first_at),
@@ -107,7 +107,7 @@ _APPLY = """
                 WHEN COALESCE(m.delivered_at, f.delivered_at) IS NOT NULL THEN 'delivered'
                 WHEN COALESCE(m.failed_at, f.failed_at) IS NOT NULL THEN 'failed'
                 ELSE 'sent' END
-        FROM folded f JOIN locked ON locked.id = f.target
+        FROM locked f
         WHERE m.id = f.target AND m.status NOT IN ('scheduled', 'skipped')
         RETURNING m.id
     ), done AS (

@@ -79,7 +79,7 @@ ADDED_RULES = {
         "CHECK (((NOT ((status)::text = 'skipped'::text)) OR (skip_reason IS NOT NULL)))",
         "FOREIGN KEY (user_id) REFERENCES doctors(id)",
         "UNIQUE (campaign_message_id, enrollment_id)",
-        "UNIQUE (token)",
+        "UNIQUE INDEX btree (token) WHERE (token IS NOT NULL)",
     },
     "user_segments": {"FOREIGN KEY (user_id) REFERENCES doctors(id)"},
     "unsubscribe_records": {

@@ -138,7 +138,11 @@ class MessageDelivery(models.Model):
             models.UniqueConstraint(
                 fields=["campaign_message", "enrollment"], name="message_deliveries_step_once"
             ),
-            models.UniqueConstraint(fields=["token"], name="message_deliveries_token_once"),
+            models.UniqueConstraint(
+                fields=["token"],
+                name="message_deliveries_token_once",
+                condition=Q(token__isnull=False),  # only what was authorised has one
+            ),
             models.CheckConstraint(
                 condition=~Q(status=DeliveryStatus.SKIPPED) | Q(skip_reason__isnull=False),
                 name="message_deliveries_skipped_says_why",
@@ -207,7 +211,7 @@ class AttemptOutcome(models.TextChoices):
 class DeliveryAttempt(models.Model):
     """One authorised hand-off to a provider, written before the provider hears of it.
 
-    Caps count these rows: pending, accepted and unknown ones; never refused or released ones.
+    Caps count pending, accepted and unknown ones; never refused or released ones.
     """
 
     id = UuidV7Field()
@@ -220,7 +224,11 @@ class DeliveryAttempt(models.Model):
         related_name="attempts",
     )
     account = models.ForeignKey(
-        ProviderAccount, on_delete=models.PROTECT, null=True, related_name="attempts"
+        ProviderAccount,
+        on_delete=models.PROTECT,
+        null=True,
+        db_index=False,  # a handful of accounts: an index would find half the table
+        related_name="attempts",
     )
     channel = models.CharField(max_length=20, choices=Channel)
     claim_id = models.UUIDField()
@@ -231,6 +239,11 @@ class DeliveryAttempt(models.Model):
         choices=AttemptOutcome,
         default=AttemptOutcome.PENDING,
         db_default=AttemptOutcome.PENDING,
+    )
+    counts = models.BooleanField(
+        default=True,
+        db_default=True,
+        help_text="It went out, or may have: the caps count it.",
     )
     external_id = models.CharField(max_length=255, null=True, blank=True)
     error_code = models.CharField(max_length=50, default="", db_default="", blank=True)
@@ -248,10 +261,9 @@ class DeliveryAttempt(models.Model):
         ordering = ["-id"]
         constraints = [
             # Never twice: a delivery has one attempt at most that was or may have been accepted.
+            # Not by the outcome itself: recording it would write every index anew.
             models.UniqueConstraint(
-                fields=["delivery"],
-                name="delivery_attempts_once",
-                condition=Q(outcome__in=["pending", "accepted", "unknown"]),
+                fields=["delivery"], name="delivery_attempts_once", condition=Q(counts=True)
             )
         ]
         indexes = [

@@ -55,7 +55,7 @@ ABROAD = {
     "London": "Europe/London",
     "Singapore": "Asia/Singapore",
 }
-SHARE_ABROAD = 0.04
+SHARE_ABROAD = 0.025
 SPECIALTIES = {
     "General Medicine": 30,
     "Cardiology": 14,

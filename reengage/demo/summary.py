@@ -105,7 +105,8 @@ def _lines(found: Figures) -> Iterator[str]:
     yield _counted(found, "  skipped", "skipped", of="planned")
     for reason in SkipReason:
         if found.of(ALL, f"skipped {reason.value}"):
-            yield _counted(found, f"    {reason.label.lower()}", f"skipped {reason.value}")
+            label = reason.label.lower().removeprefix("the doctor ")
+            yield _counted(found, f"    {label}", f"skipped {reason.value}")
     for label, figure in (
         ("  refused by the provider", "refused"),
         ("  unknown", "unknown"),

@@ -124,7 +124,7 @@ class AidaUsers(Definition):
 def _areas_of_interest(doctor_ids: Collection[int], now: datetime) -> dict[int, str]:
     """The area that most of a doctor's AiDA uses were about; the later one of equals."""
     rows = (
-        AidaUsage.objects.filter(doctor__in=doctor_ids, used_at__lte=now)
+        AidaUsage.objects.filter(doctor__any_of=doctor_ids, used_at__lte=now)
         .exclude(specialty_area="")
         .values("doctor_id", "specialty_area")
         .annotate(uses=Count("pk"), last=Max("used_at"))

@@ -232,7 +232,8 @@ def _progress(
     doctor_ids: Collection[int], courses: dict[str, _Course]
 ) -> dict[tuple[int, int], _Progress]:
     rows = CourseProgress.objects.filter(
-        doctor__in=doctor_ids, course__in={course.pk for course in courses.values()}
+        doctor__any_of=doctor_ids,
+        course__in={course.pk for course in courses.values()},
     ).values_list("doctor_id", "course_id", *_Progress._fields)
     return {(doctor_id, course_id): _Progress(*row) for doctor_id, course_id, *row in rows}
 

@@ -118,7 +118,7 @@ def _certificates(
     doctor_ids: Collection[int], external_ids: Collection[str]
 ) -> dict[tuple[int, str], _Row]:
     rows = Certificate.objects.filter(
-        doctor__in=doctor_ids, external_id__in=external_ids
+        doctor__any_of=doctor_ids, external_id__any_of=external_ids
     ).values_list("doctor_id", *_Row._fields)
     return {(doctor_id, row[0]): _Row(*row) for doctor_id, *row in rows}
 

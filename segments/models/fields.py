@@ -1,12 +1,14 @@
 """Column types shared by the models: time-ordered UUID keys and database time."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from django.contrib.postgres.functions import TransactionNow
 from django.db import models
 from uuid_utils.compat import uuid7
 
-__all__ = ["TransactionNow", "UuidV7Field", "uuid7"]
+__all__ = ["AnyOf", "TransactionNow", "UuidV7Field", "uuid7"]
 
 
 class UuidV7(models.Func):
@@ -30,3 +32,21 @@ class UuidV7Field(models.UUIDField):  # type: ignore[type-arg]  # not generic at
             "editable": False,
         }
         super().__init__(**{**defaults, **kwargs})
+
+
+@models.Field.register_lookup
+@models.ForeignKey.register_lookup
+class AnyOf(models.Lookup):
+    """`filter(pk__any_of=ids)`: the rows that `__in` finds, with one parameter for all keys.
+
+    For the keys of a window, several hundred: writing a parameter for each costs more than
+    looking them up.
+    """
+
+    lookup_name = "any_of"
+    prepare_rhs = False
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, Any]:
+        """`column = ANY(array)`, PostgreSQL's own."""
+        column, params = self.process_lhs(compiler, connection)
+        return f"{column} = ANY(%s)", [*params, list(self.rhs)]

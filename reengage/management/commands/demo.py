@@ -17,6 +17,7 @@ from django.contrib.auth import get_user_model
 from django.core.management import BaseCommand, CommandError, CommandParser, call_command
 from django.utils import timezone
 
+from campaigns.launch import NotReady
 from reengage import initial
 from reengage.demo import guard, load, replay, serve, summary
 from reengage.demo.generate import Sample
@@ -25,7 +26,13 @@ from reengage.demo.people import MOST_DOCTORS
 USER = "admin"
 DEFAULT_DOCTORS = 2000
 DEFAULT_SEED = 1
-EXPECTED = (guard.RefusedError, load.ImportFailedError, replay.Abandoned, serve.PortError)
+EXPECTED = (
+    guard.RefusedError,
+    load.ImportFailedError,
+    NotReady,
+    replay.Abandoned,
+    serve.PortError,
+)
 
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
@@ -62,7 +69,7 @@ class Command(BaseCommand):
     """Sets up, imports the sample, replays the last 30 days, tells what happened, and serves."""
 
     help = "Try the back office: sample doctors, the last 30 days replayed, then the admin."
-    requires_system_checks = []  # the doctor of `check`; here it would cost a second
+    requires_system_checks = []  # they take a second
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Say what can be chosen."""
