@@ -16,7 +16,10 @@ def main() -> None:
         embedded.provide()
     except embedded.EmbeddedError as error:
         sys.exit(str(error))
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except KeyboardInterrupt:
+        sys.exit(130)  # as a shell says of a command that Ctrl-C ended
 
 
 if __name__ == "__main__":

@@ -6,15 +6,17 @@ the highest rank reached, so late, doubled and shuffled reports change nothing.
 
 from __future__ import annotations
 
+import json
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from django.db import connection, transaction
 
-from messaging.models import EventKind, MessageDelivery, ProviderEvent
+from messaging.models import EventKind, MessageDelivery
 
 BATCH = 5_000
 
@@ -33,34 +35,41 @@ class Event:
     detail: dict[str, Any] = field(default_factory=dict)
 
 
+_STORE = """
+    INSERT INTO provider_events
+        (provider, event_key, kind, delivery_id, external_id, occurred_at, received_at,
+         is_machine, detail)
+    SELECT v.provider, v.key, v.kind, v.delivery, v.external_id, v.occurred_at, %(now)s,
+           v.is_machine, v.detail::jsonb
+    FROM unnest(
+        %(provider)s::text[], %(key)s::text[], %(kind)s::text[], %(delivery)s::uuid[],
+        %(external_id)s::text[], %(occurred_at)s::timestamptz[], %(is_machine)s::bool[],
+        %(detail)s::text[]
+    ) AS v(provider, key, kind, delivery, external_id, occurred_at, is_machine, detail)
+    ON CONFLICT (provider, event_key) DO NOTHING
+"""
+
+
 def store(events: Iterable[Event], now: datetime) -> int:
     """Keep the raw events, each once; returns how many were new."""
-    before = [
-        ProviderEvent(
-            provider=event.provider,
-            event_key=event.key,
-            kind=event.kind,
-            delivery_id=event.delivery_id,
-            external_id=event.external_id,
-            occurred_at=event.occurred_at,
-            received_at=now,
-            is_machine=event.is_machine,
-            detail=event.detail,
-        )
-        for event in events
-    ]
-    return _insert_new(before)
-
-
-def _insert_new(events: Sequence[ProviderEvent]) -> int:
-    """Insert what is not there yet, in one statement a batch."""
-    if not events:
-        return 0
-    keys = [event.event_key for event in events]
-    with transaction.atomic():
-        known = ProviderEvent.objects.filter(event_key__in=keys).count()
-        ProviderEvent.objects.bulk_create(events, batch_size=BATCH, ignore_conflicts=True)
-        return ProviderEvent.objects.filter(event_key__in=keys).count() - known
+    stored = 0
+    remaining = iter(events)
+    while batch := list(islice(remaining, BATCH)):
+        values: dict[str, Any] = {
+            "now": now,
+            "provider": [event.provider for event in batch],
+            "key": [event.key for event in batch],
+            "kind": [str(event.kind) for event in batch],
+            "delivery": [event.delivery_id for event in batch],
+            "external_id": [event.external_id for event in batch],
+            "occurred_at": [event.occurred_at for event in batch],
+            "is_machine": [event.is_machine for event in batch],
+            "detail": [json.dumps(event.detail) for event in batch],
+        }
+        with connection.cursor() as cursor:
+            cursor.execute(_STORE, values)
+            stored += int(cursor.rowcount)
+    return stored
 
 
 # Events are claimed with SKIP LOCKED, so that two lanes never fold the same ones; folding them

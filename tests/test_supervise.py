@@ -20,10 +20,10 @@ MARK = "SUPERVISE_TEST"
 
 # Says when it is there, and when it is told to stop.
 POLITE = """
-import signal, sys
-def stop(*_): print("bye", flush=True); sys.exit(0)
+import os, signal, sys
+def stop(*_): os.write(1, b"bye\\n"); sys.exit(0)  # print() may be in the middle of "up"
 signal.signal(signal.SIGTERM, stop)
-print("up", flush=True)
+os.write(1, b"up\\n")
 while True: signal.pause()
 """
 # Will not stop when asked, nor will its child.
@@ -75,6 +75,8 @@ class Run:
             text=True,
             cwd=self.directory,
             env=os.environ | {MARK: str(self.directory), "PYTHONPATH": str(self.directory)},
+            # A shell that runs the tests in the background has Ctrl-C ignored, for us too.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         )
         self.limit = threading.Timer(30, self.process.kill)  # whoever reads from it gets an end
         self.limit.start()

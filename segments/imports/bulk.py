@@ -53,6 +53,9 @@ def import_file(  # noqa: PLR0913  all but two are named, three may be left out
             _import(cursor, kind, path, run, now)
             _report(cursor, run, report_path(path, report_dir), notify)
             _finish(run, now + timedelta(seconds=time.monotonic() - started))
+            if run.created:  # or the planner takes the table for as small as it was
+                table = connection.ops.quote_name(kind.model._meta.db_table)  # noqa: SLF001
+                cursor.execute(f"ANALYZE {table}")
     except ImportFileError as error:
         run = ImportRun.objects.get(pk=run.pk)
         run.error = str(error)
