@@ -1,0 +1,111 @@
+"""Lists: searching, counting, what they say."""
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+
+from messaging.models import (
+    MessageDelivery,
+    ProviderEvent,
+    SandboxMessage,
+)
+from reengage import pagination
+from segments.models import (
+    Doctor,
+)
+from tests import engine
+from tests.admin.world import make, page
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize(
+    "term", ["CLR-7", "9812345678", "+91 98123 45678", "Asha.RAO@example.com", "rao"]
+)
+def test_search_finds_the_doctor_and_their_messages(term: str, admin_client: Client) -> None:
+    make(1)
+    Doctor.objects.update(last_name="Menon")
+    make(2)
+    asha = Doctor.objects.order_by("pk").last()
+    assert asha is not None
+    asha.external_id, asha.phone, asha.last_name = "CLR-7", "+919812345678", "Rao"
+    asha.email = "asha.rao@example.com"
+    asha.save()
+    for model, path in ((Doctor, "pk"), (MessageDelivery, "doctor_id"), (ProviderEvent, None)):
+        found = admin_client.get(page(model), {"q": term}).context["cl"].result_list
+        assert len(found) == 1
+        assert path is None or [getattr(row, path) for row in found] == [asha.pk]
+
+
+def test_search_for_an_unknown_word_finds_nothing(admin_client: Client) -> None:
+    make(1)
+    for model in (Doctor, MessageDelivery, SandboxMessage):
+        assert len(admin_client.get(page(model), {"q": "xy%"}).context["cl"].result_list) == 0
+
+
+def test_choosing_a_doctor_takes_the_start_of_the_name(admin_client: Client) -> None:
+    asha = engine.doctor(last_name="Sharma")
+    engine.doctor(last_name="Menon")
+    asked = {
+        "app_label": "messaging",
+        "model_name": "unsubscriberecord",
+        "field_name": "doctor",
+        "term": "sha\x00r",
+    }
+    found = admin_client.get(reverse("admin:autocomplete"), asked).json()["results"]
+    assert [row["id"] for row in found] == [str(asha.pk)]
+
+
+def test_search_of_deliveries_takes_the_providers_id(admin_client: Client) -> None:
+    make(1)
+    MessageDelivery.objects.update(external_id="SM123")
+    make(2)
+    found = admin_client.get(page(MessageDelivery), {"q": "SM123"}).context["cl"].result_list
+    assert [row.external_id for row in found] == ["SM123"]
+
+
+def test_long_list_is_not_counted_to_its_end(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pagination, "PAGED_ROWS", 2)
+    for _ in range(4):
+        engine.doctor(specialty="Cardiology")
+    filtered = admin_client.get(page(Doctor), {"specialty": "Cardiology"})
+    assert filtered.context["cl"].result_count == 2
+    assert "more than 2" in filtered.content.decode()
+    monkeypatch.setattr(pagination, "estimated_rows", lambda _model: 1_203_700)
+    assert "about 1,204,000" in admin_client.get(page(Doctor)).content.decode()
+
+
+def test_estimate_reads_postgresqls_statistics() -> None:
+    for _ in range(3):
+        engine.doctor()
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE doctors")
+    assert pagination.estimated_rows(Doctor) == 3
+
+
+@pytest.mark.usefixtures("rows")
+def test_delivery_page_says_why(admin_client: Client) -> None:
+    delivery = MessageDelivery.objects.get()
+    html = admin_client.get(page(MessageDelivery, "change", delivery.pk)).content.decode()
+    for words in (
+        "It was not sent, on purpose.",
+        "The doctor had messages enough",
+        "5 messages in 7 days",
+        "Dear Dr. Rao",
+        "In the call",
+    ):
+        assert words in html
+
+
+@pytest.mark.usefixtures("rows")
+def test_doctor_page_shows_messages_and_wishes(admin_client: Client) -> None:
+    doctor = Doctor.objects.get()
+    html = admin_client.get(page(Doctor, "change", doctor.pk)).content.decode()
+    assert "This doctor does not want to be written to:" in html
+    assert "The doctor had messages enough" in html
+    assert f"{page(MessageDelivery)}?doctor__id__exact={doctor.pk}" in html
+    listed = admin_client.get(page(MessageDelivery), {"doctor__id__exact": doctor.pk})
+    assert len(listed.context["cl"].result_list) == 1

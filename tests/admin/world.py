@@ -1,0 +1,155 @@
+"""Rows of every model, pages and staff, for the tests of the admin."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.urls import reverse
+from django_celery_beat.models import (
+    ClockedSchedule,
+    CrontabSchedule,
+    IntervalSchedule,
+    PeriodicTask,
+    SolarSchedule,
+)
+
+from campaigns.models import CampaignAnalytics, CampaignEnrollment
+from messaging.models import (
+    ConsentRecord,
+    DeliveryAttempt,
+    MessageDelivery,
+    ProviderAccount,
+    ProviderEvent,
+    SandboxMessage,
+    UnsubscribeRecord,
+)
+from reengage import admin_base
+from segments.models import (
+    AgentUsage,
+    AidaUsage,
+    Course,
+    CourseModule,
+    CourseProgress,
+    Doctor,
+    ImportRejection,
+    ImportRun,
+    Session,
+    SessionRegistration,
+    UserSegment,
+)
+from tests import engine
+from tests.engine import DAY, NOW
+
+MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
+READ_ONLY = [
+    CampaignAnalytics,
+    CampaignEnrollment,
+    DeliveryAttempt,
+    ImportRejection,
+    ImportRun,
+    MessageDelivery,
+    ProviderEvent,
+    SandboxMessage,
+    UserSegment,
+]
+# Added, but never edited or deleted: what a doctor said stays as it was said.
+APPEND_ONLY = [ConsentRecord, UnsubscribeRecord]
+
+
+def label(model: Any) -> str:
+    return str(model._meta.label)
+
+
+def page(model: Any, name: str = "changelist", *args: Any) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{name}", args=args)
+
+
+def make(number: int) -> None:
+    """One more row of every model, all hanging together."""
+    doctor = engine.member()
+    made = engine.campaign(days=(0,))
+    enrollment = CampaignEnrollment.objects.create(campaign=made, doctor=doctor, enrolled_at=NOW)
+    step = made.steps.get(channel="sms")
+    delivery = MessageDelivery.objects.create(
+        enrollment=enrollment,
+        campaign_message=step,
+        doctor=doctor,
+        channel="sms",
+        scheduled_at=NOW,
+        due_at=NOW,
+        expires_at=NOW + DAY,
+        status="skipped",
+        skip_reason="frequency_cap",
+        trace=[{"gate": "caps", "verdict": "skip", "detail": "5 messages in 7 days"}],
+    )
+    account, _ = ProviderAccount.objects.get_or_create(channel="sms", provider=f"sandbox{number}")
+    DeliveryAttempt.objects.create(
+        delivery=delivery,
+        doctor=doctor,
+        account=account,
+        channel="sms",
+        claim_id=delivery.pk,
+        authorised_at=NOW,
+        consent_version=0,
+        timezone="Asia/Kolkata",
+    )
+    ProviderEvent.objects.create(
+        provider="sandbox",
+        event_key=f"e{number}",
+        kind="delivered",
+        delivery=delivery,
+        occurred_at=NOW,
+    )
+    SandboxMessage.objects.create(
+        delivery=delivery, recipient="+919812345678", text="Dear Dr. Rao", accepted_at=NOW
+    )
+    UnsubscribeRecord.objects.create(doctor=doctor, channel="sms", delivery=delivery)
+    CampaignAnalytics.objects.create(campaign=made, date=NOW.date(), channel="sms", total_sent=1)
+    make_activity(number, doctor)
+    make_schedules(number)
+
+
+def make_activity(number: int, doctor: Doctor) -> None:
+    course = Course.objects.create(external_id=f"course{number}", name=f"Course {number}")
+    CourseModule.objects.create(course=course, number=1, name="One", duration_minutes=20)
+    CourseProgress.objects.create(
+        doctor=doctor, course=course, started_at=NOW - DAY, last_accessed_at=NOW
+    )
+    session = Session.objects.create(
+        external_id=f"session{number}", title="Live", starts_at=NOW - DAY, ends_at=NOW
+    )
+    SessionRegistration.objects.create(doctor=doctor, session=session, registered_at=NOW - DAY)
+    AidaUsage.objects.create(doctor=doctor, used_at=NOW)
+    AgentUsage.objects.create(doctor=doctor, agent="Diagnosis", used_at=NOW)
+    run = ImportRun.objects.create(kind="doctors", file_name="doctors.csv", rejected=1)
+    ImportRejection.objects.create(run=run, line=2, field="phone", problem="Write ten digits.")
+
+
+def make_schedules(number: int) -> None:
+    crontab = CrontabSchedule.objects.create(minute=str(number), hour="2")
+    PeriodicTask.objects.create(
+        name=f"task {number}", task="segments.tasks.cleanup", crontab=crontab
+    )
+    IntervalSchedule.objects.create(every=number, period="hours")
+    SolarSchedule.objects.create(event="sunrise", latitude=number, longitude=1)
+    ClockedSchedule.objects.create(clocked_time=NOW + number * DAY)
+    User.objects.create(username=f"user{number}")
+    admin_base.Group.objects.create(name=f"group{number}")
+
+
+def staff(*permissions: str) -> Client:
+    """Somebody who may log in, with the named permissions only."""
+    user = User.objects.create_user("marketer", is_staff=True)
+    for name in permissions:
+        app_label, codename = name.split(".")
+        user.user_permissions.add(
+            Permission.objects.get(content_type__app_label=app_label, codename=codename)
+        )
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def messages_of(response: Any) -> list[str]:
+    return [str(message) for message in response.context["messages"]]
