@@ -7,6 +7,7 @@ the highest rank reached, so late, doubled and shuffled reports change nothing.
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from django.db import connection, transaction
 from messaging.models import EventKind, MessageDelivery
 
 BATCH = 5_000
+TOKEN = re.compile(r"[\w-]{22}", re.ASCII)  # what secrets.token_urlsafe(16) gives
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,4 +143,6 @@ def apply_events(now: datetime) -> int:
 
 def find_by_token(token: str) -> MessageDelivery | None:
     """The delivery that a link names; None: nobody's link."""
-    return MessageDelivery.objects.filter(token=token).first() if token else None
+    if not TOKEN.fullmatch(token):
+        return None
+    return MessageDelivery.objects.filter(token=token).first()

@@ -99,7 +99,7 @@ class Preferences(View):
             return HttpResponse("You will get no more of these.", content_type="text/plain")
         scope = request.POST.get("scope", "all")
         segment_type = delivery.enrollment.campaign.segment_type
-        reason = request.POST.get("reason", "")[:500].strip() or None
+        reason = request.POST.get("reason", "").replace("\x00", "")[:500].strip() or None
         if scope == "back":
             self._opt_in(delivery)
         elif scope == "channel":

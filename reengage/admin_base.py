@@ -101,6 +101,8 @@ else:
 
 
 __all__ = [
+    "CSV",
+    "XLSX",
     "ActionVariant",
     "AdminPasswordChangeForm",
     "AnyAdmin",
@@ -315,8 +317,8 @@ class ImportExportAdmin(ModelAdmin[M], ImportExportModelAdmin):  # type: ignore[
         return self.has_add_permission(request) and self.has_change_permission(request)
 
     def has_export_permission(self, request: HttpRequest) -> bool:
-        """Whoever may see the rows."""
-        return self.has_view_permission(request)
+        """Whoever may change the rows: a file of all addresses is more than a look at one."""
+        return self.has_change_permission(request)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         "messaging.messagetemplate": ("view", "add", "change"),
         "messaging.unsubscriberecord": ("view", "add"),
         "messaging.*": ("view",),
-        "segments.*": ("view",),
+        "segments.*": ("view", "add", "change"),  # which importing files needs
         "django_celery_beat.periodictask": ("view", "change"),
         "django_celery_beat.crontabschedule": ("view", "add", "change"),
     },

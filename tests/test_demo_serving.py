@@ -9,7 +9,6 @@ import threading
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 
 import psycopg
@@ -19,7 +18,6 @@ from django.conf import settings
 from tests.processes import await_end, family, with_variable
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-DAY = timedelta(days=1)
 MARK = "DEMO_TEST"
 
 

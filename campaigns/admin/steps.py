@@ -27,6 +27,7 @@ class StepForm(ModelForm[CampaignMessage]):
     """One step. The template says on which channel it goes."""
 
     sequence_order = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    place_if_new: int  # set by the formset: after all others, in the order of the page
 
     class Meta:
         model = CampaignMessage
@@ -38,7 +39,7 @@ class StepForm(ModelForm[CampaignMessage]):
         if cleaned is None:
             cleaned = self.cleaned_data
         if cleaned.get("sequence_order") is None:
-            cleaned["sequence_order"] = LAST
+            cleaned["sequence_order"] = self.place_if_new
         if template := cleaned.get("template"):
             self._keep_channel(template)
             self.instance.channel = template.channel
@@ -64,6 +65,7 @@ class StepFormSet(InlineFormSet[CampaignMessage, Campaign, StepForm]):
     def _construct_form(self, i: int, **kwargs: Any) -> StepForm:
         form: StepForm = super()._construct_form(i, **kwargs)  # type: ignore[misc]  # not in stubs
         form.instance.campaign = self.instance
+        form.place_if_new = LAST + i
         return form
 
     def save(self, commit: bool = True) -> list[CampaignMessage]:  # noqa: FBT001, FBT002  Django's

@@ -124,7 +124,9 @@ def _counted(found: Figures, label: str, figure: str, of: str = "") -> str:
     cells = []
     for column in (*COLUMNS, ALL):
         number, whole = found.of(column, figure), found.of(column, of) if of else 0
-        cells.append(f"{number:,} {f'({100 * number // whole}%)':>5}" if whole else f"{number:,}")
+        cells.append(
+            f"{number:,} {f'({100 * number / whole:.0f}%)':>5}" if whole else f"{number:,}"
+        )
     return _line(label, cells)
 
 

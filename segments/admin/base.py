@@ -17,6 +17,8 @@ from django.utils.html import format_html
 from django.utils.timezone import localtime
 
 from reengage.admin_base import AnyAdmin, ImportExportAdmin, TextareaWidget
+from segments.admin.formats import import_formats
+from segments.imports.header import ImportFileError
 from segments.imports.resources import RESOURCES
 
 M = TypeVar("M", bound=Model)
@@ -28,6 +30,17 @@ class ImportedAdmin(ImportExportAdmin[M]):
     def get_resource_classes(self, request: HttpRequest) -> Sequence[Any]:
         """The reader and writer of this kind of row."""
         return [RESOURCES[self.model]]
+
+    def get_import_formats(self) -> list[type[Any]]:
+        """The same reader as the command's."""
+        return import_formats(RESOURCES[self.model].kind)
+
+    def add_data_read_fail_error_to_form(self, form: Any, e: Exception) -> None:
+        """Say in words why the file can't be read."""
+        if isinstance(e, ImportFileError):
+            form.add_error("import_file", str(e))
+        else:
+            super().add_data_read_fail_error_to_form(form, e)
 
 
 class LinesField(SimpleArrayField):

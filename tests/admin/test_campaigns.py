@@ -7,6 +7,7 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.urls import reverse
 
+from campaigns import launch, schedule
 from campaigns.models import Campaign, CampaignAnalytics, CampaignMessage
 from tests import engine
 from tests.admin.world import messages_of, page, staff
@@ -159,6 +160,39 @@ def test_steps_change_places_and_new_ones_go_last(admin_client: Client) -> None:
         ("sms", 5),
     ]
     assert list(draft.steps.values_list("sequence_order", flat=True)) == [1, 2, 3, 4]
+
+
+def test_several_new_steps_are_saved_at_once_in_the_order_of_the_page(
+    admin_client: Client,
+) -> None:
+    draft = engine.campaign(days=(0,), status="draft")
+    whatsapp, sms, email = draft.steps.order_by("sequence_order")
+    CampaignMessage.objects.all().delete()
+    new = [
+        {"delay_days": day, "template": step.template_id, "subject_line": "", "sequence_order": ""}
+        for day, step in (("0", email), ("3", sms), ("3", whatsapp))
+    ]
+    url = page(Campaign, "change", draft.pk)
+    response = admin_client.post(url, campaign_form(draft, new))
+    assert response.status_code == 302, response.context["errors"]
+    assert list(draft.steps.order_by("sequence_order").values_list("channel", "delay_days")) == [
+        ("email", 0),
+        ("sms", 3),
+        ("whatsapp", 3),
+    ]
+
+
+def test_step_with_messages_keeps_its_channel(admin_client: Client) -> None:
+    (enrollment,) = engine.enrolled(days=(0,))
+    schedule.schedule_due(NOW)
+    campaign = enrollment.campaign
+    launch.pause(campaign)
+    whatsapp, sms, email = campaign.steps.order_by("sequence_order")
+    steps = [step_fields(step, place) for place, step in enumerate((whatsapp, sms, email))]
+    steps[0]["template"] = email.template_id
+    url = page(Campaign, "change", campaign.pk)
+    response = admin_client.post(url, campaign_form(campaign, steps))
+    assert "go over WhatsApp already" in response.content.decode()
 
 
 def test_step_with_a_template_of_another_segment_is_refused(admin_client: Client) -> None:

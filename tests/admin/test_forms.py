@@ -1,9 +1,11 @@
 """Templates, opt-outs, schedules and files in the admin."""
 
+import io
 import re
 from datetime import timedelta
 from typing import Any
 
+import openpyxl
 import pytest
 import time_machine
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -135,7 +137,55 @@ def test_import_previews_then_imports(admin_client: Client) -> None:
 def test_import_needs_permission_to_add_and_change() -> None:
     client = staff("segments.view_doctor", "segments.add_doctor")
     assert client.get(page(Doctor, "import")).status_code == 403
+    assert client.get(page(Doctor, "export")).status_code == 403
+
+
+def test_export_needs_permission_to_change() -> None:
+    client = staff("segments.view_doctor", "segments.change_doctor")
     assert client.get(page(Doctor, "export")).status_code == 200
+
+
+def upload(client: Client, content: bytes, name: str = "doctors.csv") -> Any:
+    file = SimpleUploadedFile(name, content)
+    return client.post(page(Doctor, "import"), {"import_file": file, "format": "0"})
+
+
+HEADER = "doctor_id,first_name,last_name\n"
+
+
+def test_import_reads_the_encodings_that_the_command_reads(admin_client: Client) -> None:
+    for encoding in ("utf-8", "utf-8-sig", "cp1252"):
+        page_ = upload(admin_client, f"{HEADER}CLR-9,Zoë,Rao\n".encode(encoding))
+        assert "Zoë" in page_.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (f"{HEADER}CLR-9,Asha,Rao\n".encode("utf-16"), "UTF-16"),
+        (f"{HEADER}CLR-9,Asha,Rao,more\n".encode(), "Line 2"),
+        (b"", "empty"),
+        (b"nonsense,columns\n1,2\n", "doctor_id"),
+    ],
+)
+def test_import_says_in_words_why_a_file_can_not_be_read(
+    content: bytes, words: str, admin_client: Client
+) -> None:
+    answer = upload(admin_client, content).content.decode()
+    assert words in answer
+    assert "encountered" not in answer
+    assert not Doctor.objects.exists()
+
+
+def test_import_refuses_a_formula_in_a_spreadsheet(admin_client: Client) -> None:
+    book = openpyxl.Workbook()
+    book.active.append(["doctor_id", "first_name", "last_name"])
+    book.active.append(["CLR-9", "=1+1", "Rao"])
+    stream = io.BytesIO()
+    book.save(stream)
+    answer = upload(admin_client, stream.getvalue(), "doctors.xlsx").content.decode()
+    assert "formula" in answer
+    assert "confirm_form" not in answer
 
 
 def test_entries_with_commas_survive_the_form(admin_client: Client) -> None:

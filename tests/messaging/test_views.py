@@ -66,6 +66,13 @@ def test_unknown_tokens_say_nothing(browser):
     assert browser.get("/o/unknown.gif").status_code == 200
 
 
+def test_nul_bytes_are_no_crash(browser, delivery):
+    assert browser.get("/r/%00").status_code == 404
+    assert browser.get("/u/%00").status_code == 404
+    browser.post(f"/u/{delivery.token}", {"scope": "all", "reason": "too\x00 many"})
+    assert UnsubscribeRecord.objects.get().reason == "too many"
+
+
 def test_looking_at_preferences_changes_nothing(browser, delivery):
     response = browser.get(f"/u/{delivery.token}")
     assert response.status_code == 200
