@@ -195,6 +195,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600, "socket_timeout": 5}
 CELERY_BEAT_SCHEDULER = "reengage.beat:Scheduler"
+CELERY_BEAT_SYNC_EVERY = 1  # when a schedule last ran is written at once, and the admin shows it
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5  # a schedule edited in the admin is followed within seconds
 
 # --- Messages ----------------------------------------------------------------------------
