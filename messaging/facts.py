@@ -47,11 +47,9 @@ class Row(NamedTuple):
     id: uuid.UUID
     doctor_id: int
     channel: str
-    due_at: datetime
     expires_at: datetime
     token: str | None
     enrollment_id: uuid.UUID
-    step_id: uuid.UUID
     enrollment_status: str
     subject: str
     enrolled_at: datetime
@@ -67,7 +65,7 @@ class Row(NamedTuple):
 
 
 _ROWS = """
-    SELECT m.id, m.user_id, m.channel, m.due_at, m.expires_at, m.token, e.id, s.id,
+    SELECT m.id, m.user_id, m.channel, m.expires_at, m.token, e.id,
            e.status, e.subject, e.enrolled_at, c.status, c.segment_type, c.start_date, c.end_date,
            c.send_from, c.send_until, t.template_content,
            COALESCE(NULLIF(s.subject_line, ''), t.subject_line), t.channel = m.channel
@@ -146,7 +144,6 @@ class Batch:
         person = self.people[row.doctor_id]
         return Facts(
             channel=row.channel,
-            due_at=row.due_at,
             expires_at=row.expires_at,
             zone=time_zone(person.timezone),
             hours=sending_hours(row.channel, row.send_from, row.send_until),

@@ -20,7 +20,6 @@ class Facts:
     """All that the policy looks at; every time is aware."""
 
     channel: str
-    due_at: datetime
     expires_at: datetime
     zone: ZoneInfo
     hours: Hours | None  # the channel's hours and the campaign's; None where they share none

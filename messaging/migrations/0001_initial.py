@@ -369,7 +369,7 @@ class Migration(migrations.Migration):
                     models.DecimalField(
                         decimal_places=4,
                         default=0,
-                        help_text="In rupees; used for the cost of campaigns.",
+                        help_text="In rupees.",
                         max_digits=8,
                     ),
                 ),

@@ -20,7 +20,7 @@ class ProviderAccount(models.Model):
         max_digits=8,
         decimal_places=4,
         default=0,
-        help_text="In rupees; used for the cost of campaigns.",
+        help_text="In rupees.",
     )
 
     class Meta:

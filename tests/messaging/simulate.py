@@ -94,16 +94,15 @@ def _facts(step: Step, now: datetime, steps: list[Step], history: list[Taken]) -
     return replace(
         OPEN,
         channel=step.channel,
-        due_at=step.due_at,
         expires_at=step.expires_at,
         history=tuple(history),
         ahead=tuple(ahead),
     )
 
 
+DUE = datetime(2026, 3, 1, 4, 30, tzinfo=UTC)  # 10:00 in Kolkata
 OPEN = Facts(
     channel="whatsapp",
-    due_at=datetime(2026, 3, 1, 4, 30, tzinfo=UTC),
     expires_at=datetime(2026, 3, 3, 4, 30, tzinfo=UTC),
     zone=KOLKATA,
     hours=HOURS,

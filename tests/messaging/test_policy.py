@@ -8,9 +8,9 @@ import pytest
 from messaging.caps import Taken
 from messaging.hours import Hours
 from messaging.policy import PAUSE_RECHECK, Defer, Send, Skip, decide
-from tests.messaging.simulate import OPEN
+from tests.messaging.simulate import DUE, OPEN
 
-NOW = OPEN.due_at + timedelta(hours=2)
+NOW = DUE + timedelta(hours=2)
 
 GATES = [
     "campaign",
@@ -81,10 +81,10 @@ def test_decide_before_the_campaign_starts_waits_for_it():
 
 
 def test_decide_at_night_waits_for_the_morning():
-    night = OPEN.due_at - timedelta(hours=4)  # 06:00
+    night = DUE - timedelta(hours=4)  # 06:00
     decision = decide(night, OPEN)
     assert isinstance(decision, Defer)
-    assert decision.until == OPEN.due_at
+    assert decision.until == DUE
     assert decision.trace[-2].detail == "open at 01 Mar 2026 10:00"
 
 
@@ -115,4 +115,4 @@ def test_decide_keeps_the_narrower_window():
         NOW, replace(OPEN, hours=Hours(OPEN.hours.opens.replace(hour=15), OPEN.hours.closes))
     )
     assert isinstance(decision, Defer)
-    assert decision.until == OPEN.due_at + timedelta(hours=5)
+    assert decision.until == DUE + timedelta(hours=5)
