@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models.functions import Now
 
 from campaigns.convert import end_all
 from campaigns.models import Campaign, CampaignEnrollment, CampaignStatus
@@ -99,7 +100,8 @@ def _change(
 ) -> None:
     """Change the status if it still is what the person saw; two clicks are one change."""
     allowed = before if isinstance(before, tuple) else (before,)
-    changed = Campaign.objects.filter(pk=campaign.pk, status__in=allowed).update(status=after)
+    unchanged = Campaign.objects.filter(pk=campaign.pk, status__in=allowed)
+    changed = unchanged.update(status=after, updated_at=Now())
     campaign.refresh_from_db(fields=["status"])
     if not changed:
         raise NotReady(

@@ -7,12 +7,14 @@ round (SKIP LOCKED), so that lanes neither wait for each other nor deadlock.
 
 from __future__ import annotations
 
+import base64
 import json
 import secrets
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -20,14 +22,15 @@ from django.db.models import QuerySet
 from uuid_utils.compat import uuid7
 
 from messaging.facts import Batch, Person, Row, load_batch
-from messaging.models import MessageDelivery, ProviderAccount
+from messaging.models import MessageDelivery, SendWindow
 from messaging.policy import Defer, Send, Skip, Verdict, decide
+from messaging.providers.base import clock
 from segments.definitions import definition
 from segments.models import Doctor
+from segments.models.fields import array
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """One delivery that may be handed to its provider now, by the holder of `claim_id` only."""
 
     delivery_id: uuid.UUID
@@ -38,6 +41,7 @@ class Claim:
     segment_type: str
     subject: str
     enrolled_at: datetime
+    expires_at: datetime
     template_content: str
     subject_line: str | None
     token: str
@@ -48,36 +52,60 @@ class Authorized:
     """What became of a window of due deliveries."""
 
     claims: list[Claim] = field(default_factory=list)
+    at: float = field(default_factory=clock)  # on the providers' clock, when it was committed
     deferred: int = 0
     skipped: int = 0
     left: int = 0  # due, but their doctors were locked: another lane writes to them just now
 
+    def __bool__(self) -> bool:
+        """Whether anything was due."""
+        return bool(self.claims or self.deferred or self.skipped or self.left)
+
 
 @dataclass(slots=True)
 class _Outcomes:
-    send: list[tuple[Row, Person, str]] = field(default_factory=list)
+    send: list[tuple[Row, str]] = field(default_factory=list)
     defer: list[tuple[Row, Defer]] = field(default_factory=list)
     skip: list[tuple[Row, Skip]] = field(default_factory=list)
 
 
-def authorize_due(channel: str, now: datetime) -> Authorized:
-    """Claim up to a window of what is due on a channel and decide each delivery.
+def authorize_due(
+    channel: str, now: datetime, size: int | None = None, account_id: int | None = None
+) -> Authorized:
+    """Claim up to `size` of what is due on a channel, else SEND_WINDOW_SIZE, and decide each.
 
     Writes the outcome: `sending` with claim, lease and an attempt; a later `scheduled_at` with the
-    reason; or `skipped`. Returns the claims, to be handed over outside the transaction.
+    reason; or `skipped`. Returns the claims, to be handed over outside the transaction. What has
+    ended a worker before comes last, and alone.
     """
-    due = MessageDelivery.objects.due(channel, now)[: settings.SEND_WINDOW_SIZE]
-    return _authorize(due.select_for_update(skip_locked=True, of=("self",)), now)
+    due = MessageDelivery.objects.due(channel, now)
+    window = due.filter(crashes=0)[: size or settings.SEND_WINDOW_SIZE]
+    authorized = _authorize(window, now, account_id)
+    if authorized:
+        return authorized
+    return _authorize(due.filter(crashes__gt=0)[:1], now, account_id)
 
 
-def authorize_one(delivery_id: uuid.UUID, channel: str, now: datetime) -> Authorized:
+def authorize_one(
+    delivery_id: uuid.UUID, channel: str, now: datetime, account_id: int | None = None
+) -> Authorized:
     """The same for one given delivery, if it is due on the channel."""
-    one = MessageDelivery.objects.due(channel, now).filter(pk=delivery_id)
-    return _authorize(one.select_for_update(skip_locked=True, of=("self",)), now)
+    return _authorize(
+        MessageDelivery.objects.due(channel, now).filter(pk=delivery_id), now, account_id
+    )
 
 
-@transaction.atomic
-def _authorize(due: QuerySet[MessageDelivery], now: datetime) -> Authorized:
+def _authorize(due: QuerySet[MessageDelivery], now: datetime, account_id: int | None) -> Authorized:
+    with transaction.atomic():
+        authorized = _decide_and_write(due, now, account_id)
+    authorized.at = clock()
+    return authorized
+
+
+def _decide_and_write(
+    due: QuerySet[MessageDelivery], now: datetime, account_id: int | None
+) -> Authorized:
+    due = due.select_for_update(skip_locked=True, of=("self",))
     rows = list(due.values_list("pk", "doctor_id", "channel"))
     if not rows:
         return Authorized()
@@ -88,10 +116,10 @@ def _authorize(due: QuerySet[MessageDelivery], now: datetime) -> Authorized:
         return Authorized(left=left)
     batch = load_batch(ids, people.values(), now)
     outcomes = _decide_all(batch)
-    claims = _write_sending(outcomes.send, now, rows[0][2])
+    claims = _write_sending(outcomes.send, now, rows[0][2], account_id)
     _write_deferred(outcomes.defer)
     _write_skipped(outcomes.skip)
-    return Authorized(claims, len(outcomes.defer), len(outcomes.skip), left)
+    return Authorized(claims, deferred=len(outcomes.defer), skipped=len(outcomes.skip), left=left)
 
 
 def _lock(doctor_ids: set[int]) -> dict[int, Person]:
@@ -111,7 +139,7 @@ def _decide_all(batch: Batch) -> _Outcomes:
         decision = decide(batch.now, batch.facts(row))
         if isinstance(decision, Send):
             person = batch.people[row.doctor_id]
-            outcomes.send.append((row, person, person.address(row.channel) or ""))
+            outcomes.send.append((row, person.address(row.channel) or ""))
             batch.took(row)
         elif isinstance(decision, Defer):
             outcomes.defer.append((row, decision))
@@ -126,72 +154,77 @@ def trace_json(trace: Sequence[Verdict]) -> str:
     return json.dumps([{"gate": v.gate, "verdict": v.verdict, "detail": v.detail} for v in trace])
 
 
+_SENDING = """
+    WITH held AS (
+        INSERT INTO send_windows
+            (claim_id, channel, account_id, delivery_ids, authorised_at, lease_expires_at)
+        VALUES (%(claim)s, %(channel)s, %(account)s, %(ids)s::uuid[], %(now)s, %(lease)s)
+    ), sending AS (
+        UPDATE message_deliveries m
+        SET status = 'sending', claim_id = %(claim)s, trace = NULL, token = v.token,
+            target_url = v.target
+        FROM unnest(%(ids)s::uuid[], %(tokens)s::text[], %(targets)s::text[])
+            AS v(id, token, target)
+        WHERE m.id = v.id
+        RETURNING m.id, m.user_id
+    )
+    INSERT INTO delivery_attempts
+        (delivery_id, user_id, channel, claim_id, account_id, authorised_at, consent_version,
+         timezone)
+    SELECT s.id, d.id, %(channel)s, %(claim)s, %(account)s, %(now)s, d.consent_version, d.timezone
+    FROM sending s JOIN doctors d ON d.id = s.user_id
+"""
+
+
 def _write_sending(
-    send: Sequence[tuple[Row, Person, str]], now: datetime, channel: str
+    send: Sequence[tuple[Row, str]], now: datetime, channel: str, account_id: int | None
 ) -> list[Claim]:
-    """Write claim, lease, link and attempt of each, before any provider hears of them."""
+    """Write window, claim, link and attempt of each, before any provider hears of them."""
     if not send:
         return []
     claim_id = uuid7()
-    claims = [_claim(row, recipient, claim_id) for row, _, recipient in send]
-    targets = [definition(row.segment_type).cta_url(row.subject) for row, _, _ in send]
-    account = ProviderAccount.objects.filter(
-        channel=channel, provider=settings.MESSAGE_PROVIDERS[channel]
-    ).values_list("pk", flat=True)
+    drawn = zip(send, _tokens(len(send)), strict=True)
+    claims = [_claim(row, recipient, claim_id, token) for (row, recipient), token in drawn]
+    values: dict[str, Any] = {
+        "claim": claim_id,
+        "channel": channel,
+        "account": account_id,
+        "now": now,
+        "lease": now + settings.SEND_LEASE,
+        "ids": array(claim.delivery_id for claim in claims),
+        "tokens": array(claim.token for claim in claims),
+        "targets": array(definition(row.segment_type).cta_url(row.subject) for row, _ in send),
+    }
     with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            UPDATE message_deliveries m
-            SET status = 'sending', claim_id = %s, lease_expires_at = %s, trace = NULL,
-                token = v.token, target_url = v.target
-            FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS v(id, token, target)
-            WHERE m.id = v.id
-            """,
-            [
-                claim_id,
-                now + settings.SEND_LEASE,
-                [claim.delivery_id for claim in claims],
-                [claim.token for claim in claims],
-                targets,
-            ],
-        )
-        cursor.execute(
-            """
-            INSERT INTO delivery_attempts
-                (delivery_id, user_id, channel, claim_id, account_id, authorised_at,
-                 consent_version, timezone)
-            SELECT v.id, v.doctor, %s, %s, %s, %s, v.version, v.zone
-            FROM unnest(%s::uuid[], %s::int[], %s::int[], %s::text[])
-                AS v(id, doctor, version, zone)
-            """,
-            [
-                channel,
-                claim_id,
-                account.first(),
-                now,
-                [row.id for row, _, _ in send],
-                [row.doctor_id for row, _, _ in send],
-                [person.consent_version for _, person, _ in send],
-                [person.timezone for _, person, _ in send],
-            ],
-        )
+        cursor.execute(_SENDING, values)
     return claims
 
 
-def _claim(row: Row, recipient: str, claim_id: uuid.UUID) -> Claim:
+def _claim(row: Row, recipient: str, claim_id: uuid.UUID, token: str) -> Claim:
+    step = row.step
     return Claim(
-        delivery_id=row.id,
-        claim_id=claim_id,
-        doctor_id=row.doctor_id,
-        channel=row.channel,
-        recipient=recipient,
-        segment_type=row.segment_type,
-        subject=row.subject,
-        enrolled_at=row.enrolled_at,
-        template_content=row.template_content,
-        subject_line=row.subject_line,
-        token=row.token or secrets.token_urlsafe(16),
+        row.id,
+        claim_id,
+        row.doctor_id,
+        row.channel,
+        recipient,
+        step.segment_type,
+        row.subject,
+        row.enrolled_at,
+        row.expires_at,
+        step.template_content,
+        step.subject_line,
+        row.token or token,
     )
+
+
+def _tokens(count: int) -> list[str]:
+    """So many of what secrets.token_urlsafe(16) gives, with one call to the system."""
+    drawn = secrets.token_bytes(16 * count)
+    return [
+        base64.urlsafe_b64encode(drawn[at : at + 16])[:22].decode()
+        for at in range(0, 16 * count, 16)
+    ]
 
 
 def _write_deferred(defer: Sequence[tuple[Row, Defer]]) -> None:
@@ -232,3 +265,32 @@ def _write_skipped(skip: Sequence[tuple[Row, Skip]]) -> None:
                 [trace_json(decision.trace) for _, decision in skip],
             ],
         )
+
+
+_EXPIRED = """
+    WITH late AS MATERIALIZED (
+        SELECT id FROM message_deliveries
+        WHERE status = 'scheduled' AND channel = %(channel)s AND scheduled_at <= %(now)s
+          AND expires_at <= %(now)s
+        ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+    )
+    UPDATE message_deliveries m
+    SET status = 'skipped', skip_reason = 'too_late', skip_detail = left(%(why)s, 200),
+        trace = jsonb_build_array(
+            jsonb_build_object('gate', 'account', 'verdict', 'defer', 'detail', %(why)s),
+            jsonb_build_object('gate', 'in time', 'verdict', 'skip', 'detail', ''))
+    FROM late WHERE m.id = late.id
+"""
+
+
+def skip_expired(channel: str, now: datetime, why: str) -> int:
+    """Skip what expired while the channel's account waited; `why` says for what. How many."""
+    with connection.cursor() as cursor:
+        cursor.execute(_EXPIRED, {"channel": channel, "now": now, "why": why})
+        return int(cursor.rowcount)
+
+
+def hand_over(claim_id: uuid.UUID, now: datetime) -> bool:
+    """Mark that providers may hear of the window from now on; False: it was taken away."""
+    windows = SendWindow.objects.filter(pk=claim_id, handed_over_at=None)
+    return bool(windows.update(handed_over_at=now))

@@ -6,12 +6,15 @@ one channel. Windows roll: a message counts until exactly a day (a week) after i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from bisect import insort
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
+from operator import attrgetter
 
 from messaging.hours import Hours, next_open
 
+HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 WEEK = timedelta(days=7)
 
@@ -24,6 +27,16 @@ class Caps:
     per_week: int = 5
     channel_interval: timedelta = DAY
 
+    def said(self, cap: str) -> str:
+        """One of the caps as `Spent.room` names them, in the words of the admin."""
+        if cap == "day":
+            return f"{self.per_day} messages in 24 hours"
+        if cap == "week":
+            return f"{self.per_week} messages in 7 days"
+        days = self.channel_interval == DAY
+        span = "a day" if days else f"{self.channel_interval / HOUR:g} hours"
+        return f"this channel was used less than {span} ago"
+
 
 @dataclass(frozen=True, slots=True)
 class Taken:
@@ -35,124 +48,171 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A message still to come that has first call on the caps."""
+    """A message still to come."""
 
     channel: str
     due_at: datetime
     expires_at: datetime
     hours: Hours
-    label: str  # such as "WhatsApp of day 5"
+    label: str = ""  # such as "WhatsApp of day 5"
+    is_first: bool = True  # its day's first channel
+    rank: tuple[float, ...] = ()  # the smaller goes first where two could go at once
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """The message that asks for room."""
+class Spent:
+    """What of a doctor's caps is spent.
 
-    channel: str
-    expires_at: datetime
-    hours: Hours
-    zone: tzinfo
-    caps: Caps
+    A message counts until its window is over; so does one recorded for a time still to come, which
+    the clock showed before it was put back.
+    """
 
+    __slots__ = ("caps", "newest", "times")
 
-def blocked_until(
-    at: datetime, channel: str, caps: Caps, taken: Iterable[Taken]
-) -> tuple[datetime, str] | None:
-    """When the caps that forbid a message at `at` let go, and which they are; None: room now."""
-    times = sorted(item.at for item in taken)
-    blocks: list[tuple[datetime, str]] = []
-    for span, limit, words in (
-        (DAY, caps.per_day, "in 24 hours"),
-        (WEEK, caps.per_week, "in 7 days"),
-    ):
-        if len(times) >= limit and times[-limit] + span > at:
-            blocks.append((times[-limit] + span, f"{limit} messages {words}"))
-    same = max((item.at for item in taken if item.channel == channel), default=None)
-    if same is not None and same + caps.channel_interval > at:
-        blocks.append((same + caps.channel_interval, "this channel was used less than a day ago"))
-    return max(blocks, default=None)
+    def __init__(self, caps: Caps, taken: Iterable[Taken] = ()) -> None:
+        self.caps = caps
+        self.times: list[datetime] = []  # in order
+        self.newest: dict[str, datetime] = {}  # of each channel
+        for item in taken:
+            self.take(item.channel, item.at)
 
+    def copy(self) -> Spent:
+        """The same again, to try something on."""
+        copy = Spent(self.caps)
+        copy.times = self.times.copy()
+        copy.newest = self.newest.copy()
+        return copy
 
-def _first_room(
-    start: datetime, channel: str, hours: Hours, request: Request, taken: Sequence[Taken]
-) -> datetime:
-    """First moment from `start` on inside `hours` at which the caps leave room."""
-    at = next_open(start, hours, request.zone)
-    while block := blocked_until(at, channel, request.caps, taken):
-        at = next_open(block[0], hours, request.zone)
-    return at
+    def take(self, channel: str, at: datetime) -> None:
+        """Count a message."""
+        insort(self.times, at)
+        newest = self.newest.get(channel)
+        if newest is None or newest < at:
+            self.newest[channel] = at
 
+    def room(self, channel: str, start: datetime) -> tuple[datetime, str]:
+        """First moment from `start` on at which no cap forbids a message on the channel.
 
-def _place(
-    planned: Iterable[Planned], start: datetime, request: Request, taken: Sequence[Taken]
-) -> list[tuple[Planned, datetime]]:
-    """Give each planned message, in order of time, its first room; leave out those without."""
-    so_far = list(taken)
-    placed = []
-    for item in sorted(planned, key=lambda item: item.due_at):
-        slot = _first_room(max(item.due_at, start), item.channel, item.hours, request, so_far)
-        if slot < item.expires_at:
-            so_far.append(Taken(item.channel, slot))
-            placed.append((item, slot))
-    return placed
+        With the cap that forbids it till then: day, week, channel, or '' for none.
+        """
+        caps, times, free, held_by = self.caps, self.times, start, ""
+        if len(times) >= caps.per_day and (until := times[-caps.per_day] + DAY) > free:
+            free, held_by = until, "day"
+        if len(times) >= caps.per_week and (until := times[-caps.per_week] + WEEK) > free:
+            free, held_by = until, "week"
+        newest = self.newest.get(channel)
+        if newest is not None and (until := newest + caps.channel_interval) > free:
+            free, held_by = until, "channel"
+        return free, held_by
 
 
 def earliest_slot(
-    start: datetime, request: Request, history: Sequence[Taken], ahead: Sequence[Planned]
+    wanted: Planned, ahead: Collection[Planned], spent: Spent, now: datetime, zone: tzinfo
 ) -> tuple[datetime | None, str]:
-    """First moment from `start` on at which the message may go, and what held it back till then.
+    """First moment at which the message may go, and what held it back till then, in words.
 
-    Messages in `ahead` come first: those placed by then count, and each later one that would find
-    room without this message must still find room with it (design, section 4: caps are spent with
-    foresight). None: there is no such moment before `expires_at`.
-
-    What is allowed changes only where a counted message leaves a window or a planned one takes its
-    place, so only these moments and the opening hours after them are tried.
+    The messages `ahead` have first call on the caps. Those that are their day's first channel go
+    from `now` on as soon as each finds room. The others, in order of rank, and then this message
+    go as soon as there is room and every message placed before would still go, and on the same
+    day (design, section 4: caps are spent with foresight). None: there is no such moment before
+    the message expires.
     """
-    if min(request.caps.per_day, request.caps.per_week) <= 0:
+    if min(spent.caps.per_day, spent.caps.per_week) <= 0:
         return None, "no message is allowed"
-    if not (history or ahead):
-        slot = next_open(start, request.hours, request.zone)
-        return (slot, "") if slot < request.expires_at else (None, "")
-    placed = _place(ahead, start, request, history)
-    held_back: dict[str, None] = {}  # in order, each once
-    for at in _turning_points(start, request, history, placed):
-        refusal = _refusal(at, request, history, placed)
-        if refusal is None:
-            return at, "; ".join(held_back)
-        held_back[refusal] = None
-    return None, "; ".join(held_back)
+    if not (ahead or spent.times):
+        slot = next_open(wanted.due_at, wanted.hours, zone)
+        return (slot if slot < wanted.expires_at else None), ""
+    agenda = _Agenda(spent, zone)
+    if ahead:
+        agenda.fill([item for item in ahead if item.is_first], now)
+        for item in sorted((item for item in ahead if not item.is_first), key=_IN_RANK):
+            agenda.fit(item, max(item.due_at, now))
+    fitting, why = agenda.fit(wanted, wanted.due_at)
+    return fitting, "; ".join(dict.fromkeys(why))
 
 
-def _turning_points(
-    start: datetime,
-    request: Request,
-    history: Sequence[Taken],
-    placed: Sequence[tuple[Planned, datetime]],
-) -> list[datetime]:
-    """Every moment before `expires_at` at which the answer may become yes, in order."""
-    slots = [slot for _, slot in placed]
-    moments = {start, *slots}
-    for at in (*slots, *(item.at for item in history)):
-        moments |= {at + DAY, at + WEEK, at + request.caps.channel_interval}
-    open_at = {next_open(m, request.hours, request.zone) for m in moments if m >= start}
-    return sorted(m for m in open_at if m < request.expires_at)
+_IN_TIME = attrgetter("due_at", "rank", "expires_at", "channel", "hours.opens", "hours.closes")
+_IN_RANK = attrgetter("rank", "due_at", "expires_at", "channel", "hours.opens", "hours.closes")
 
 
-def _refusal(
-    at: datetime,
-    request: Request,
-    history: Sequence[Taken],
-    placed: Sequence[tuple[Planned, datetime]],
-) -> str | None:
-    """Why the message may not go at `at`, in words; None: it may."""
-    past = [*history, *(Taken(p.channel, slot) for p, slot in placed if slot <= at)]
-    if block := blocked_until(at, request.channel, request.caps, past):
-        return block[1]
-    later = [item for item, slot in placed if slot > at]
-    still = _place(later, at, request, [*past, Taken(request.channel, at)])
-    if len(still) == len(later):
+class _Agenda:
+    """What a doctor is to get from now on, and when; `spent` is what went before."""
+
+    __slots__ = ("placed", "spent", "zone")
+
+    def __init__(self, spent: Spent, zone: tzinfo) -> None:
+        self.spent = spent
+        self.zone = zone
+        self.placed: list[tuple[Planned, datetime]] = []  # in order of time
+
+    def fill(self, planned: Iterable[Planned], now: datetime) -> None:
+        """Place messages that wait for nothing but room; those that find none are left out."""
+        spent = self.spent.copy()
+        waiting = sorted(planned, key=_IN_TIME)
+        while waiting:
+            item, slot = self._next_to_go(waiting, spent, now)
+            waiting.remove(item)
+            if slot < item.expires_at:
+                spent.take(item.channel, slot)
+                self.placed.append((item, slot))
+
+    def fit(self, item: Planned, start: datetime) -> tuple[datetime | None, list[str]]:
+        """Place a message at the first moment from `start` on that leaves room for the rest.
+
+        Returns that moment, or None where there is none before it expires, and what stood against
+        an earlier one. Between two messages only the first moment with room is tried: the later
+        this one goes, the longer it counts, so waiting helps none of the rest.
+        """
+        spent = self.spent.copy()
+        why: list[str] = []
+        for number, (other, at) in enumerate([*self.placed, (item, item.expires_at)]):
+            end = min(at, item.expires_at)
+            if start < end:
+                room, cap = spent.room(item.channel, start)
+                if cap:
+                    why.append(spent.caps.said(cap))
+                slot = next_open(room, item.hours, self.zone)
+                if slot < end:
+                    lost = self._insert(number, item, slot, spent.copy())
+                    if lost is None:
+                        return slot, why
+                    why.append(f"kept for {lost.label}")
+                start = end
+            spent.take(other.channel, at)
+        return None, why
+
+    def _next_to_go(
+        self, waiting: Iterable[Planned], spent: Spent, now: datetime
+    ) -> tuple[Planned, datetime]:
+        """Which of the messages, given in order of time, finds room first, and when."""
+        found: list[tuple[datetime, tuple[float, ...], Planned]] = []
+        for item in waiting:
+            if found and item.due_at > found[-1][0]:
+                break
+            room, _ = spent.room(item.channel, max(item.due_at, now))
+            slot = next_open(room, item.hours, self.zone)
+            if not found or (slot, item.rank) < found[-1][:2]:
+                found.append((slot, item.rank, item))
+        slot, _, first = found[-1]
+        return first, slot
+
+    def _insert(self, number: int, item: Planned, slot: datetime, spent: Spent) -> Planned | None:
+        """Place a message before the one of that number, and move the rest as it must be.
+
+        Where one of them would not go on its day, nothing is changed, and it is returned.
+        """
+        spent.take(item.channel, slot)
+        rest = []
+        for other, was in self.placed[number:]:
+            room, cap = spent.room(other.channel, was)
+            at = next_open(room, other.hours, self.zone) if cap else was
+            if at >= other.expires_at or not self._on_one_day(was, at):
+                return other
+            spent.take(other.channel, at)
+            rest.append((other, at))
+        self.placed[number:] = [(item, slot), *rest]
         return None
-    kept = {id(item) for item, _ in still}  # two plans may be equal
-    crowded_out = next(item for item in later if id(item) not in kept)
-    return f"kept for {crowded_out.label}"
+
+    def _on_one_day(self, one: datetime, other: datetime) -> bool:
+        """Whether two moments lie on one day of the doctor's."""
+        zone = self.zone
+        return one == other or one.astimezone(zone).date() == other.astimezone(zone).date()

@@ -23,10 +23,35 @@ def common(windows: Iterable[Hours]) -> Hours | None:
 
 
 def next_open(start: datetime, hours: Hours, zone: tzinfo) -> datetime:
-    """First moment from `start` (aware) on at which `hours` are open in `zone`; in UTC."""
+    """First moment from `start` (aware) on at which the clock of `zone` shows open `hours`.
+
+    `start` itself where it is open, else a time in UTC. Where the clock is put forward over the
+    opening hour, that is the moment of the change, or another day's opening if the change leaves
+    nothing of the window; where it is put back, the hours it shows twice are open twice.
+    """
     local = start.astimezone(zone)
     clock = local.time()
     if hours.opens <= clock < hours.closes:
         return start
     day = local.date() if clock < hours.opens else local.date() + timedelta(days=1)
-    return datetime.combine(day, hours.opens, tzinfo=zone).astimezone(UTC)
+    wait = datetime.combine(day, hours.opens, tzinfo=zone) - local  # by the clock on the wall
+    opens = start.astimezone(UTC) + wait
+    if opens.astimezone(zone).utcoffset() == local.utcoffset():
+        return opens
+    return next_open(_clock_change(start, opens, zone), hours, zone)
+
+
+def _clock_change(start: datetime, end: datetime, zone: tzinfo) -> datetime:
+    """When, after `start` and up to `end`, the clock of `zone` is put forward or back; in UTC."""
+
+    def offset(second: int) -> timedelta | None:
+        return datetime.fromtimestamp(second, zone).utcoffset()
+
+    before, after = int(start.timestamp()), int(end.timestamp())
+    while after - before > 1:
+        middle = (before + after) // 2
+        if offset(middle) == offset(before):
+            before = middle
+        else:
+            after = middle
+    return datetime.fromtimestamp(after, UTC)

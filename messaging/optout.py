@@ -56,7 +56,8 @@ def opt_out(  # noqa: PLR0913  a wish has this many parts
 
     `None` for channel or segment type means all. What is scheduled and covered is skipped, and
     enrolments that it leaves without a channel end. Saying it twice changes nothing. The doctor's
-    lock is taken first, so that a message is either authorised before or not at all.
+    lock is taken first, so that a message is either authorised before or not at all; with the
+    record the database raises the doctor's consent counter, which proves it.
     """
     Doctor.objects.lock([doctor_id]).get()
     record, is_new = UnsubscribeRecord.objects.standing().get_or_create(
@@ -71,7 +72,6 @@ def opt_out(  # noqa: PLR0913  a wish has this many parts
         },
     )
     if is_new:
-        _raise_consent_version(doctor_id)
         with connection.cursor() as cursor:
             # Enrolment before delivery, as everywhere: nobody waits in a circle.
             cursor.execute(_END_EMPTIED, {"doctor": doctor_id, "now": now})
@@ -83,13 +83,4 @@ def opt_out(  # noqa: PLR0913  a wish has this many parts
 def opt_in(record: UnsubscribeRecord, now: datetime) -> None:
     """Take an opt-out back. Ended enrolments stay ended: nobody is enrolled again by this."""
     Doctor.objects.lock([record.doctor_id]).get()
-    taken_back = UnsubscribeRecord.objects.standing().filter(pk=record.pk).update(revoked_at=now)
-    if taken_back:
-        _raise_consent_version(record.doctor_id)
-
-
-def _raise_consent_version(doctor_id: int) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE doctors SET consent_version = consent_version + 1 WHERE id = %s", [doctor_id]
-        )
+    UnsubscribeRecord.objects.standing().filter(pk=record.pk).update(revoked_at=now)

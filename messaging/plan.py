@@ -22,9 +22,10 @@ from django.conf import settings
 from django.db import connection
 
 from messaging.caps import WEEK, Planned
-from messaging.due import FIRST_DAY, due_at
+from messaging.due import FIRST_DAY, NEXT_DAY, due_at, expires_at
 from messaging.hours import Hours
 from messaging.models import Channel, DeliveryStatus
+from segments.models.fields import array
 
 # A step that fell due this long ago has expired, whatever the campaign says.
 LOOK_BACK = timedelta(days=3)
@@ -37,7 +38,8 @@ _STEPS = f"""
     SELECT e.user_id, e.id, s.delay_days, s.channel, c.segment_type, e.subject, c.priority,
            COALESCE(array_position(c.channel_order, s.channel), 99), c.send_from, c.send_until,
            extract(epoch FROM COALESCE(m.due_at, p.due_at))::float8,
-           extract(epoch FROM m.expires_at)::float8, m.id, m.status,
+           extract(epoch FROM COALESCE(m.expires_at, {expires_at("p.due_at")}))::float8,
+           m.id, m.status,
            extract(epoch FROM m.scheduled_at)::float8
     FROM (
         SELECT e.id, e.user_id, e.campaign_id, e.subject, e.enrolled_at, {FIRST_DAY} AS first_day
@@ -49,7 +51,10 @@ _STEPS = f"""
     ) e
     JOIN campaigns c ON c.id = e.campaign_id
     JOIN doctors d ON d.id = e.user_id
-    JOIN campaign_messages s ON s.campaign_id = c.id
+    JOIN (
+        SELECT s.*, {NEXT_DAY} AS next_day FROM campaign_messages s
+        WHERE s.campaign_id IN (SELECT id FROM campaigns WHERE status = 'active')
+    ) s ON s.campaign_id = c.id
         AND e.first_day + s.delay_days BETWEEN %(since)s::date - 1 AND %(until)s::date + 1
     CROSS JOIN LATERAL (SELECT {due_at("e.first_day")} AS due_at) p
     LEFT JOIN message_deliveries m ON m.enrollment_id = e.id AND m.campaign_message_id = s.id
@@ -73,22 +78,22 @@ class StepRow(NamedTuple):
     send_from: time
     send_until: time
     due: float
-    expires: float | None
+    expires: float
     delivery_id: uuid.UUID | None
     status: str | None
     scheduled: float | None
 
 
 @lru_cache(maxsize=4096)
-def _moment(seconds: float) -> datetime:
+def moment(seconds: float) -> datetime:
+    """Seconds since 1970 as a time in UTC."""
     return datetime.fromtimestamp(seconds, UTC)
 
 
 Rank = tuple[int, int, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One step to come and its claim on the doctor's caps."""
 
     row: StepRow
@@ -112,15 +117,14 @@ class Step:
     def planned(self) -> Planned:
         """The step as the caps see it."""
         row = self.row
-        due = _moment(row.due)
         return Planned(
             channel=row.channel,
-            due_at=due if row.scheduled is None else _moment(row.scheduled),
-            expires_at=due + settings.STEP_EXPIRES_AFTER
-            if row.expires is None
-            else _moment(row.expires),
+            due_at=moment(row.due if row.scheduled is None else row.scheduled),
+            expires_at=moment(row.expires),
             hours=self.hours,
             label=f"{Channel(row.channel).label} of day {row.day}",
+            is_first=self.is_first,
+            rank=self.rank,
         )
 
 
@@ -133,11 +137,12 @@ class Plan:
 
     def ahead_of(self, doctor_id: int, delivery_id: uuid.UUID) -> tuple[Planned, ...]:
         """The messages that have first call on the doctor's caps before this delivery."""
+        steps = self.steps.get(doctor_id, ())
         own = self._own(doctor_id, delivery_id)
-        if own is None:
+        if own is None or len(steps) == 1:
             return ()
         now = self.now.timestamp()
-        return tuple(step.planned() for step in self.steps[doctor_id] if step.is_ahead_of(own, now))
+        return tuple(step.planned() for step in steps if step.is_ahead_of(own, now))
 
     def rank(self, doctor_id: int, delivery_id: uuid.UUID) -> Rank:
         """The delivery's rank among the doctor's; one that is not in the plan goes last."""
@@ -151,16 +156,19 @@ class Plan:
             self.steps[doctor_id].remove(own)
 
     def _own(self, doctor_id: int, delivery_id: uuid.UUID) -> Step | None:
-        steps = self.steps.get(doctor_id, ())
-        return next((step for step in steps if step.row.delivery_id == delivery_id), None)
+        for step in self.steps.get(doctor_id, ()):
+            if step.row.delivery_id == delivery_id:
+                return step
+        return None
 
 
 def load_steps(doctor_ids: Sequence[int], now: datetime) -> list[StepRow]:
     """The steps of the doctors' running enrolments in the next seven days, in one query."""
     window: dict[str, Any] = {
-        "doctors": list(doctor_ids),
+        "doctors": array(doctor_ids),
         "since": now - LOOK_BACK,
         "until": now + WEEK,
+        "expires": settings.STEP_EXPIRES_AFTER,
     }
     with connection.cursor() as cursor:
         cursor.execute(_STEPS, window)

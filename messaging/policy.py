@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from messaging.caps import Caps, Planned, Request, Taken, earliest_slot
+from messaging.caps import Caps, Planned, Spent, Taken, earliest_slot
 from messaging.hours import Hours, next_open
 from messaging.models import SkipReason
 
@@ -136,47 +136,57 @@ GATES: tuple[tuple[str, Callable[[datetime, Facts], Refusal]], ...] = (
 )
 
 
+# Most deliveries pass: what they share is made once.
+_PASSED = tuple(Verdict(gate, "pass") for gate, _ in GATES)
+_IN_HOURS = Verdict("hours", "pass")
+_SEND = Send((*_PASSED, _IN_HOURS, Verdict("caps", "pass")))
+
+
 def decide(now: datetime, facts: Facts) -> Decision:
     """Say whether the message may go at `now` (aware), must wait, or never goes.
 
     Gates come in the order of GATES, then hours and caps. The trace holds each gate's verdict up
-    to the one that refused. A deferral is the earliest moment that hours and caps allow; one at
-    or after `expires_at` is a skip.
+    to the one that refused. A deferral is the earliest moment that every gate allows; one at or
+    after `expires_at` or the end of the campaign is a skip. The history may lie after `now`: it
+    was recorded before the clock was put back.
     """
-    trace: list[Verdict] = []
-    for gate, ask in GATES:
+    for number, (gate, ask) in enumerate(GATES):
         refusal = ask(now, facts)
         if refusal is not None:
             reason, detail = refusal
-            trace.append(Verdict(gate, "skip", detail))
-            return Skip(reason, tuple(trace))
-        trace.append(Verdict(gate, "pass"))
-    return _decide_time(now, facts, trace)
-
-
-def _decide_time(now: datetime, facts: Facts, trace: list[Verdict]) -> Decision:
-    """What may make a message wait: a pause, the campaign's start, hours, caps."""
+            return Skip(reason, (*_PASSED[:number], Verdict(gate, "skip", detail)))
     if facts.campaign_status != "active":
-        trace.append(Verdict("pause", "defer", f"the campaign is {facts.campaign_status}"))
-        return Defer(now + PAUSE_RECHECK, "campaign paused", tuple(trace))
+        paused = Verdict("pause", "defer", f"the campaign is {facts.campaign_status}")
+        until = min(now + PAUSE_RECHECK, facts.expires_at)  # then it is skipped, and says why
+        return Defer(until, "campaign paused", (*_PASSED, paused))
+    return _decide_time(now, facts)
+
+
+def _decide_time(now: datetime, facts: Facts) -> Decision:
+    """What may make a message wait: the campaign's start, hours, caps."""
     if facts.hours is None:
-        detail = "the campaign's hours and the channel's have no hour in common"
-        trace.append(Verdict("hours", "skip", detail))
-        return Skip(SkipReason.TOO_LATE, tuple(trace))
+        return _no_hour("the campaign's hours and the channel's have no hour in common")
     start = max(now, facts.campaign_start) if facts.campaign_start else now
     opens = next_open(start, facts.hours, facts.zone)
-    if opens >= facts.expires_at:
-        trace.append(Verdict("hours", "skip", "no hour is left before it expires"))
-        return Skip(SkipReason.TOO_LATE, tuple(trace))
-    waits = opens > now
-    detail = f"open at {opens.astimezone(facts.zone):%d %b %Y %H:%M}" if waits else ""
-    trace.append(Verdict("hours", "defer" if waits else "pass", detail))
-    request = Request(facts.channel, facts.expires_at, facts.hours, facts.zone, facts.caps)
-    slot, why = earliest_slot(opens, request, facts.history, facts.ahead)
+    end, ends = facts.expires_at, "it expires"
+    if facts.campaign_end and facts.campaign_end < end:
+        end, ends = facts.campaign_end, "the campaign ends"
+    if opens >= end:
+        return _no_hour(f"no hour is left before {ends}")
+    wanted = Planned(facts.channel, opens, end, facts.hours)
+    spent = Spent(facts.caps, facts.history)
+    slot, why = earliest_slot(wanted, facts.ahead, spent, now, facts.zone)
+    if slot == now:
+        return _SEND
+    hours = _IN_HOURS
+    if opens > now:
+        detail = f"open at {opens.astimezone(facts.zone):%d %b %Y %H:%M}"
+        hours = Verdict("hours", "defer", detail)
     if slot is None:
-        trace.append(Verdict("caps", "skip", why))
-        return Skip(SkipReason.FREQUENCY_CAP, tuple(trace))
-    trace.append(Verdict("caps", "defer" if slot > opens else "pass", why))
-    if slot > now:
-        return Defer(slot, why or "outside sending hours", tuple(trace))
-    return Send(tuple(trace))
+        return Skip(SkipReason.FREQUENCY_CAP, (*_PASSED, hours, Verdict("caps", "skip", why)))
+    caps = Verdict("caps", "defer" if slot > opens else "pass", why)
+    return Defer(slot, why or "outside sending hours", (*_PASSED, hours, caps))
+
+
+def _no_hour(detail: str) -> Skip:
+    return Skip(SkipReason.TOO_LATE, (*_PASSED, Verdict("hours", "skip", detail)))

@@ -6,19 +6,29 @@ claim under which it was handed over.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple, dataclass
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from datetime import datetime
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection, transaction
 
-from messaging.authorize import Claim
-from messaging.models import AttemptOutcome, DeliveryStatus
-from messaging.providers.base import Accepted, Receipt, Refused
+from messaging.models import AttemptOutcome, DeliveryAttempt, DeliveryStatus, SkipReason
+from messaging.providers.base import Accepted, NotSent, Receipt, Refused
+from messaging.retry import next_try
+from segments.models.fields import array
 
-# Wait before a message is offered again that the provider refused for now.
-RETRY_AFTER = timedelta(minutes=5)
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+# Waits before an answer is written again that the database did not take: 25 s in all, which ends
+# before the lease does.
+PATIENCE = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 9.0)
 
 
 @dataclass(slots=True)
@@ -31,6 +41,7 @@ class Tally:
     unknown: int = 0
     deferred: int = 0
     skipped: int = 0
+    given_back: int = 0  # authorised, but not begun: the provider was too slow, or unwell
     left: int = 0  # due, but left for the next round since their doctors were locked
 
     def __bool__(self) -> bool:
@@ -47,46 +58,125 @@ class Tally:
 class _Outcome(NamedTuple):
     status: str
     attempt: str
-    external_id: str | None
-    code: str
-    error: str
-    retry_at: datetime | None
+    code: str = ""
+    error: str = ""
+    retry_at: datetime | None = None
+    missing: str | None = None  # the variables without a value, where it is skipped for that
 
 
-def _outcome(receipt: Receipt, now: datetime) -> _Outcome:
-    """What a receipt means for the delivery and its attempt."""
+class Result(NamedTuple):
+    """What became of one claimed delivery, ready to be written."""
+
+    delivery_id: uuid.UUID
+    claim_id: uuid.UUID
+    outcome: _Outcome
+    external_id: str | None = None
+
+
+_SENT = _Outcome(DeliveryStatus.SENT, AttemptOutcome.ACCEPTED)
+_NOT_SENT = _Outcome(DeliveryStatus.SCHEDULED, AttemptOutcome.RELEASED)
+
+
+def answered(
+    delivery_id: uuid.UUID,
+    claim_id: uuid.UUID,
+    receipt: Receipt,
+    retry_at: datetime | None = None,
+) -> Result:
+    """What a provider's receipt means; `retry_at`: when a refusal for now is tried again."""
     if isinstance(receipt, Accepted):
-        return _Outcome(
-            DeliveryStatus.SENT, AttemptOutcome.ACCEPTED, receipt.external_id, "", "", None
-        )
+        return Result(delivery_id, claim_id, _SENT, storable(receipt.external_id)[:255])
+    if isinstance(receipt, NotSent):
+        return Result(delivery_id, claim_id, _NOT_SENT)
     if isinstance(receipt, Refused):
-        words = f"{receipt.message} ({receipt.code})"
-        if receipt.permanent:
-            return _Outcome(
-                DeliveryStatus.FAILED, AttemptOutcome.REFUSED, None, receipt.code, words, None
-            )
-        retry_at = now + (receipt.retry_after or RETRY_AFTER)
-        return _Outcome(
-            DeliveryStatus.SCHEDULED, AttemptOutcome.REFUSED, None, receipt.code, words, retry_at
-        )
-    return _Outcome(DeliveryStatus.UNKNOWN, AttemptOutcome.UNKNOWN, None, "", receipt.error, None)
+        return Result(delivery_id, claim_id, _refused(receipt, retry_at))
+    words = storable(receipt.error) or "No clear answer."
+    unknown = _Outcome(DeliveryStatus.UNKNOWN, AttemptOutcome.UNKNOWN, error=words)
+    return Result(delivery_id, claim_id, unknown)
 
 
-# A callback may have come first: then the delivery is past `sending` and keeps what it says.
-# Rows are locked in key order, here and in track.py, so that the two never wait in a circle.
+def _refused(receipt: Refused, retry_at: datetime | None) -> _Outcome:
+    words = storable(f"{receipt.message} ({receipt.code})")
+    if retry_at is None and not receipt.permanent:
+        words = f"No further try is left. The last answer: {words}"
+    status = DeliveryStatus.SCHEDULED if retry_at else DeliveryStatus.FAILED
+    # An outage says nothing of the message: it does not use up one of its tries.
+    attempt = AttemptOutcome.RELEASED if receipt.is_outage else AttemptOutcome.REFUSED
+    return _Outcome(status, attempt, storable(receipt.code)[:50], words, retry_at)
+
+
+def storable(text: str) -> str:
+    """What PostgreSQL can keep of a text from outside: a provider's garbage costs no answer."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.replace("\0", "").encode(errors="replace").decode()
+
+
+def without_value(delivery_id: uuid.UUID, claim_id: uuid.UUID, names: Iterable[str]) -> Result:
+    """A delivery that is skipped since variables have no value; nobody heard of it."""
+    missing = ", ".join(names)
+    skipped = _Outcome(
+        DeliveryStatus.SKIPPED, AttemptOutcome.RELEASED, error=missing, missing=missing[:200]
+    )
+    return Result(delivery_id, claim_id, skipped)
+
+
+def not_prepared(
+    delivery_id: uuid.UUID, claim_id: uuid.UUID, why: str, retry_at: datetime | None = None
+) -> Result:
+    """A delivery that could not be prepared: for good, or until `retry_at`."""
+    status = DeliveryStatus.SCHEDULED if retry_at else DeliveryStatus.FAILED
+    outcome = _Outcome(status, AttemptOutcome.RELEASED, error=why, retry_at=retry_at)
+    return Result(delivery_id, claim_id, outcome)
+
+
+def retries(
+    refused: Sequence[tuple[uuid.UUID, datetime, Refused]], now: datetime
+) -> dict[uuid.UUID, datetime | None]:
+    """When each delivery that was refused for now is tried again; None: never.
+
+    `refused`: delivery, its expiry and the refusal. What an outage refuses does not fail by it: at
+    the latest it comes back when it expires, to be skipped as too late.
+    """
+    if not refused:
+        return {}
+    tried: dict[uuid.UUID, int] = {}
+    attempts = DeliveryAttempt.objects.filter(
+        delivery_id__any_of=[delivery_id for delivery_id, _, _ in refused],
+        outcome=AttemptOutcome.REFUSED,
+    )
+    earlier = attempts.order_by().values_list("delivery_id", flat=True)
+    for delivery_id in _persistently(lambda: list(earlier)):
+        tried[delivery_id] = tried.get(delivery_id, 0) + 1
+    return {
+        delivery_id: next_try(1, now, expires_at, refusal.retry_after) or expires_at
+        if refusal.is_outage
+        else next_try(tried.get(delivery_id, 0) + 1, now, expires_at, refusal.retry_after)
+        for delivery_id, expires_at, refusal in refused
+    }
+
+
+# A window has few outcomes and many deliveries, so each outcome is said once.
+# A callback may have come first: then the delivery is past `sending` and keeps what it says. One
+# that was given back meanwhile is no longer this claim's, although it still carries its id.
+# Rows are locked in key order, here, in reap.py and in track.py, so that no two wait in a circle.
+# An attempt that reached nobody does not count for the caps.
 _RECORD = """
     WITH v AS (
-        SELECT * FROM unnest(
-            %(ids)s::uuid[], %(status)s::text[], %(attempt)s::text[], %(external_id)s::text[],
-            %(code)s::text[], %(error)s::text[], %(retry_at)s::timestamptz[]
-        ) AS v(id, status, attempt, external_id, code, error, retry_at)
+        SELECT r.id, NULLIF(r.external_id, '') AS external_id, o.*
+        FROM unnest(%(ids)s::uuid[], %(external_ids)s::text[], %(outcomes)s::int[])
+            AS r(id, external_id, outcome)
+        JOIN unnest(%(status)s::text[], %(attempt)s::text[], %(code)s::text[], %(error)s::text[],
+                    %(retry_at)s::timestamptz[], %(missing)s::text[])
+            WITH ORDINALITY AS o(status, attempt, code, error, retry_at, missing, number)
+          ON o.number = r.outcome
     ), locked AS MATERIALIZED (
         SELECT v.* FROM v JOIN message_deliveries m ON m.id = v.id
-        WHERE m.claim_id = %(claim)s
+        WHERE m.claim_id = %(claim)s AND m.status NOT IN ('scheduled', 'skipped')
         ORDER BY m.id FOR NO KEY UPDATE OF m
     ), attempts AS (
         UPDATE delivery_attempts a
-        SET outcome = v.attempt, counts = v.attempt <> 'refused',
+        SET outcome = v.attempt, counts = v.attempt NOT IN ('refused', 'released'),
             finished_at = %(now)s, external_id = v.external_id, error_code = v.code,
             error_message = v.error
         FROM v
@@ -95,119 +185,87 @@ _RECORD = """
     ), deliveries AS (
         UPDATE message_deliveries m
         SET status = CASE WHEN m.status IN ('sending', 'unknown') THEN v.status ELSE m.status END,
-            sent_at = CASE WHEN v.status = 'sent' THEN COALESCE(m.sent_at, %(now)s) END,
+            sent_at = CASE WHEN v.status = 'sent' THEN COALESCE(m.sent_at, %(now)s)
+                           ELSE m.sent_at END,
             external_id = COALESCE(v.external_id, m.external_id),
             error_message = CASE WHEN m.status IN ('sending', 'unknown')
-                THEN NULLIF(v.error, '') ELSE m.error_message END,
+                THEN CASE WHEN v.missing IS NULL THEN NULLIF(v.error, '') END
+                ELSE m.error_message END,
+            skip_reason = CASE WHEN v.missing IS NOT NULL THEN %(missing_reason)s END,
+            skip_detail = COALESCE(v.missing, ''),
             failed_at = CASE WHEN v.status = 'failed' THEN %(now)s ELSE m.failed_at END,
-            scheduled_at = COALESCE(v.retry_at, m.scheduled_at),
-            lease_expires_at = NULL
+            scheduled_at = COALESCE(v.retry_at, m.scheduled_at)
         FROM locked v
-        WHERE m.id = v.id AND m.claim_id = %(claim)s
+        WHERE m.id = v.id
           AND (m.status IN ('sending', 'unknown') OR v.status = 'sent')
-        RETURNING v.status
+        RETURNING v.status, v.attempt
     )
-    SELECT status, count(*) FROM deliveries GROUP BY status
+    SELECT status, attempt, count(*) FROM deliveries GROUP BY status, attempt
 """
 
 
-def record(
-    claims: Sequence[Claim], receipts: Sequence[Receipt], now: datetime, tally: Tally
-) -> None:
-    """Write one receipt for each claim of a window and add them to the tally."""
-    outcomes = [_outcome(receipt, now) for receipt in receipts]
-    columns = dict(zip(_Outcome._fields, map(list, zip(*outcomes, strict=True)), strict=True))
-    ids = [claim.delivery_id for claim in claims]
-    with connection.cursor() as cursor:  # one statement: both tables or neither
-        cursor.execute(_RECORD, {**columns, "ids": ids, "claim": claims[0].claim_id, "now": now})
-        counts: dict[str, int] = dict(cursor.fetchall())
-    tally.sent += counts.get(DeliveryStatus.SENT, 0)
-    tally.failed += counts.get(DeliveryStatus.FAILED, 0)
-    tally.retried += counts.get(DeliveryStatus.SCHEDULED, 0)
-    tally.unknown += counts.get(DeliveryStatus.UNKNOWN, 0)
+def record(results: Sequence[Result], now: datetime, tally: Tally, *, is_all: bool = True) -> None:
+    """Write results, those of one claim all or none, and add them to the tally.
 
-
-@dataclass(frozen=True, slots=True)
-class Unsent:
-    """A claimed delivery that no provider heard of, and why."""
-
-    claim: Claim
-    status: DeliveryStatus  # skipped (a variable is missing), failed (broken), scheduled (retry)
-    detail: str
-
-
-# The attempt reached nobody, so it does not count for the caps.
-_RECORD_UNSENT = """
-    WITH v AS (
-        SELECT * FROM unnest(%(ids)s::uuid[], %(status)s::text[], %(detail)s::text[])
-            AS v(id, status, detail)
-    ), attempts AS (
-        UPDATE delivery_attempts a
-        SET outcome = 'released', counts = false, finished_at = %(now)s, error_message = v.detail
-        FROM v
-        WHERE a.delivery_id = v.id AND a.claim_id = %(claim)s AND a.outcome = 'pending'
-    ), deliveries AS (
-        UPDATE message_deliveries m
-        SET status = v.status, lease_expires_at = NULL,
-            skip_reason = CASE WHEN v.status = 'skipped' THEN 'missing_variable' END,
-            skip_detail = CASE WHEN v.status = 'skipped' THEN left(v.detail, 200) ELSE '' END,
-            error_message = CASE WHEN v.status = 'failed' THEN v.detail END,
-            failed_at = CASE WHEN v.status = 'failed' THEN %(now)s::timestamptz END,
-            scheduled_at = CASE
-                WHEN v.status = 'scheduled' THEN %(retry_at)s ELSE m.scheduled_at END
-        FROM v
-        WHERE m.id = v.id AND m.claim_id = %(claim)s AND m.status = 'sending'
-        RETURNING v.status
-    )
-    SELECT status, count(*) FROM deliveries GROUP BY status
-"""
-
-
-def record_unsent(unsent: Sequence[Unsent], now: datetime, tally: Tally) -> None:
-    """Write what became of claims of one window that were not handed over."""
-    values: dict[str, Any] = {
-        "ids": [item.claim.delivery_id for item in unsent],
-        "status": [str(item.status) for item in unsent],
-        "detail": [item.detail for item in unsent],
-        "claim": unsent[0].claim.claim_id,
-        "now": now,
-        "retry_at": now + RETRY_AFTER,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(_RECORD_UNSENT, values)
-        counts: dict[str, int] = dict(cursor.fetchall())
-    tally.skipped += counts.get(DeliveryStatus.SKIPPED, 0)
-    tally.failed += counts.get(DeliveryStatus.FAILED, 0)
-    tally.retried += counts.get(DeliveryStatus.SCHEDULED, 0)
-
-
-def reap(now: datetime) -> int:
-    """Turn every `sending` whose lease ran out into `unknown`: its worker died or hangs.
-
-    It may have reached the provider, so it is never sent again on its own. Returns how many.
+    `is_all`: with them the claim's window is done; else it stays its worker's, for the rest of it.
+    Tried again for a while where the database is away: the answers are known nowhere else. A
+    database error that lasts is raised; then the deliveries end as unknown.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            WITH expired AS MATERIALIZED (
-                SELECT id FROM message_deliveries
-                WHERE status = 'sending' AND lease_expires_at < %(now)s
-                ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
-            ), lost AS (
-                UPDATE message_deliveries m
-                SET status = 'unknown', lease_expires_at = NULL,
-                    error_message = 'The sender stopped in the middle; it may have gone out.'
-                FROM expired WHERE m.id = expired.id
-                RETURNING m.id, m.claim_id
-            ), attempts AS (
-                UPDATE delivery_attempts a SET outcome = 'unknown', finished_at = %(now)s
-                FROM lost
-                WHERE a.delivery_id = lost.id AND a.claim_id = lost.claim_id
-                  AND a.outcome = 'pending'
-            )
-            SELECT count(*) FROM lost
-            """,
-            {"now": now},
-        )
-        (count,) = cursor.fetchone()
-    return int(count)
+    for claim_id in dict.fromkeys(result.claim_id for result in results):
+        values = _columns([result for result in results if result.claim_id == claim_id])
+        values |= {"claim": claim_id, "now": now, "is_all": is_all}
+        for status, attempt, count in _persistently(partial(_write, values)):
+            _add(tally, status, attempt, count)
+
+
+def _columns(results: Sequence[Result]) -> dict[str, Any]:
+    """The parameters of _RECORD: deliveries, and the outcomes that they have by number, from 1."""
+    numbers: dict[_Outcome, int] = {}
+    outcomes = [numbers.setdefault(result.outcome, len(numbers) + 1) for result in results]
+    said = dict(zip(_Outcome._fields, map(list, zip(*numbers, strict=True)), strict=True))
+    return {
+        "ids": array(result.delivery_id for result in results),
+        "external_ids": array(result.external_id or "" for result in results),
+        "outcomes": array(outcomes),
+        "missing_reason": SkipReason.MISSING_VARIABLE,
+        **said,
+    }
+
+
+def _add(tally: Tally, status: str, attempt: str, count: int) -> None:
+    if status == DeliveryStatus.SENT:
+        tally.sent += count
+    elif status == DeliveryStatus.FAILED:
+        tally.failed += count
+    elif status == DeliveryStatus.SKIPPED:
+        tally.skipped += count
+    elif status == DeliveryStatus.UNKNOWN:
+        tally.unknown += count
+    elif attempt == AttemptOutcome.REFUSED:
+        tally.retried += count
+    else:
+        tally.given_back += count
+
+
+def _persistently(work: Callable[[], T]) -> T:
+    for wait in PATIENCE:
+        try:
+            return work()
+        except (OperationalError, InterfaceError) as error:
+            if connection.in_atomic_block:  # the caller's transaction is lost with it
+                raise
+            logger.warning("results of a window not written yet: %s", type(error).__name__)
+            connection.close()
+            time.sleep(wait)
+    return work()
+
+
+def _write(values: dict[str, Any]) -> list[tuple[str, str, int]]:
+    with transaction.atomic(), connection.cursor() as cursor:
+        # The window first, as the reaper does.
+        if values["is_all"]:
+            cursor.execute("DELETE FROM send_windows WHERE claim_id = %(claim)s", values)
+        else:
+            cursor.execute("SELECT FROM send_windows WHERE claim_id = %(claim)s FOR UPDATE", values)
+        cursor.execute(_RECORD, values)
+        return list(cursor.fetchall())

@@ -1,22 +1,21 @@
 """Template and variables in, the message that a doctor reads out. No models, no database.
 
-Templates are mustache by mystace: dictionary look-ups and nothing else. Values are data, never
+Templates are mustache (mustache.py): dictionary look-ups and nothing else. Values are data, never
 read again as mustache, HTML or markdown: the e-mail's HTML is laid out from the template, once,
 and the values are filled into that, escaped.
 """
 
 import html
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from mystace import MustacheRenderer
-from mystace.mustache_tree import MustacheTreeNode, TagType
 
 from messaging import catalogue, layout
+from messaging.mustache import VISIBLE, Template, Texts
 
 # {{name}}, {{#section}}, {{/section}}, {{^inverted}}, {{! comment }}; the rest is refused.
 TAG = re.compile(r"\{\{([#^/!&>={]?)(.*?)\}\}", re.DOTALL)
@@ -27,8 +26,6 @@ REFUSED = {
     ">": "{{>name}} (a text within a text) cannot be used. Write its words here.",
     "=": "{{=…=}} (other signs for braces) cannot be used. Write {{name}}.",
 }
-# What can be seen: not white space, a control or a zero-width character.
-VISIBLE = re.compile(r"[^\s\x00-\x1f\x7f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 
 FOOTERS = {"sms": "\nStop: {}", "whatsapp": "\n\nReply STOP to opt out"}
 EMAIL_REASON = "You get this e-mail because you are registered as a doctor with CLIRNET."
@@ -46,8 +43,7 @@ class TemplateError(ValueError):
         self.problems = problems
 
 
-@dataclass(frozen=True, slots=True)
-class Links:
+class Links(NamedTuple):
     """The three addresses of one delivery, absolute."""
 
     shortlink: str
@@ -55,30 +51,12 @@ class Links:
     pixel: str
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
+class Rendered(NamedTuple):
     """What goes out. Subject and HTML are empty except for e-mail."""
 
     text: str
     subject: str = ""
     html: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Compiled:
-    """A template parsed once, for any number of doctors."""
-
-    renderer: MustacheRenderer
-    names: tuple[str, ...]  # what the data must supply, in order of first use
-
-    @property
-    def nodes(self) -> list[MustacheTreeNode]:
-        """The parsed parts, outermost first."""
-        return self.renderer.mustache_tree.children or []
-
-    def plain(self, values: dict[str, Any]) -> str:
-        """The text with the values as they are: there is no HTML to protect."""
-        return self.renderer.render(values, stringify=as_text, html_escape_fn=str)
 
 
 class Tag(NamedTuple):
@@ -98,56 +76,77 @@ def links(token: str) -> Links:
     return Links(f"{base}/r/{token}", f"{base}/u/{token}", f"{base}/o/{token}.gif")
 
 
-def render_message(
-    channel: str, content: str, subject: str | None, variables: Mapping[str, Any], links: Links
-) -> Rendered:
-    """Fill in a template and add what its channel needs: footer, HTML part, open pixel.
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A step's texts, each parsed once, for any number of doctors."""
 
-    Ask missing() first: a name without a value leaves a blank here. TemplateError: the template
-    is broken, which its validation would have said.
-    """
-    values = {**variables, **_system_values(links.shortlink)}
-    text = compile_template(content).plain(values)
-    if channel != "email":
-        return Rendered(text + FOOTERS[channel].format(links.unsubscribe))
-    # A line break would end the header.
-    subject = " ".join(compile_template(subject or "").plain(values).splitlines())
-    footer = (EMAIL_REASON, settings.SENDER_ADDRESS, f"Unsubscribe: {links.unsubscribe}")
-    return Rendered(
-        text="\n".join((text, "", "---", *footer)),
-        subject=subject,
-        html=compile_html(content).render(
-            # No template can name these: a name starts with a letter.
-            values
-            | {"@subject": subject, "@reason": EMAIL_REASON, "@sender": settings.SENDER_ADDRESS}
-            | {"@unsubscribe": links.unsubscribe, "@pixel": links.pixel},
-            stringify=as_text,
-            html_escape_fn=html.escape,
-        ),
-    )
+    channel: str
+    subject: Template
+    text: Template
+    page: Template | None  # the e-mail as HTML
+
+    def missing(self, texts: Texts) -> list[str]:
+        """Names without a value, the subject's first. Such a message is skipped, never sent."""
+        return list(dict.fromkeys([*self.subject.missing(texts), *self.text.missing(texts)]))
+
+    def fill(self, texts: Texts, links: Links) -> Rendered:
+        """The message with its footer, HTML part and open pixel.
+
+        Ask missing() first: a name without a value leaves a blank here.
+        """
+        text = self.text.fill(texts)
+        if self.page is None:
+            return Rendered(text + FOOTERS[self.channel].format(links.unsubscribe))
+        # A line break would end the header.
+        subject = " ".join(self.subject.fill(texts).splitlines())
+        sender = settings.SENDER_ADDRESS
+        escaped = texts.as_html()
+        # No template can name these: a name starts with a letter.
+        for name, value in (
+            ("@subject", subject),
+            ("@reason", EMAIL_REASON),
+            ("@sender", sender),
+            ("@unsubscribe", links.unsubscribe),
+            ("@pixel", links.pixel),
+        ):
+            escaped[name] = html.escape(value)
+        footer = f"\n\n---\n{EMAIL_REASON}\n{sender}\nUnsubscribe: {links.unsubscribe}"
+        return Rendered(text + footer, subject, self.page.fill(escaped))
 
 
 @lru_cache(maxsize=1024)
-def compile_template(text: str) -> Compiled:
+def compile_message(channel: str, content: str, subject: str | None) -> Message:
+    """Parse a step's texts, once for each. TemplateError: one is broken."""
+    page = compile_html(content) if channel == "email" else None
+    return Message(channel, compile_template(subject or ""), compile_template(content), page)
+
+
+def texts_of(variables: Mapping[str, Any], links: Links) -> Texts:
+    """The variables of one message and those that every message has."""
+    return Texts({**variables, **_system_values(links.shortlink)})
+
+
+def render_message(
+    channel: str, content: str, subject: str | None, variables: Mapping[str, Any], links: Links
+) -> Rendered:
+    """Fill in a step's texts for one doctor. TemplateError: one of them is broken."""
+    return compile_message(channel, content, subject).fill(texts_of(variables, links), links)
+
+
+@lru_cache(maxsize=1024)
+def compile_template(text: str) -> Template:
     """Parse a template, once for each text. TemplateError: its tags are wrong."""
     if problems := syntax_problems(text):
         raise TemplateError(problems)
-    renderer = MustacheRenderer.from_template(text)
-    names = _top_level_names(renderer.mustache_tree.children or [])
-    return Compiled(renderer, tuple(dict.fromkeys(names)))
+    return Template(text)
 
 
 @lru_cache(maxsize=256)
-def compile_html(text: str) -> MustacheRenderer:
+def compile_html(text: str) -> Template:
     """Lay an e-mail's template out as HTML and parse that, once for each text."""
     if problems := syntax_problems(text) or layout.problems(text):
         raise TemplateError(problems)
-    return MustacheRenderer.from_template(layout.page(text))
-
-
-def as_text(value: Any) -> str:
-    """A value as it is written: a list is written as its length (`remaining_modules`)."""
-    return str(len(value)) if isinstance(value, list) else str(value)
+    return Template(layout.page(text))
 
 
 def _system_values(shortlink: str) -> dict[str, str]:
@@ -157,9 +156,6 @@ def _system_values(shortlink: str) -> dict[str, str]:
         "support_email": settings.SUPPORT_EMAIL,
         "support_phone": settings.SUPPORT_PHONE,
     }
-
-
-# --- what a template needs, and what is missing ------------------------------------------
 
 
 def needed(text: str, subject: str | None = None) -> tuple[str, ...]:
@@ -172,58 +168,10 @@ def needed(text: str, subject: str | None = None) -> tuple[str, ...]:
 
 
 def missing(text: str, variables: Mapping[str, Any], subject: str | None = None) -> list[str]:
-    """Names without a value: absent, None, nothing to be seen, or an empty list of a section.
-
-    An item that lacks a name is told as `section.name`. A section with a {{^name}} counterpart
-    says itself what stands there when it is empty, so it is never missing. A message that lacks
-    anything is skipped, never sent with a blank.
-    """
-    scopes = ({**variables, **_system_values("link")},)
+    """Names of a template that have no value (mustache.Template.missing), the subject's first."""
+    texts = Texts({**variables, **_system_values("link")})
     parts = (compile_template(subject or ""), compile_template(text))
-    return list(dict.fromkeys(name for part in parts for name in _missing(part.nodes, scopes)))
-
-
-def _top_level_names(nodes: Sequence[MustacheTreeNode]) -> Iterator[str]:
-    for node in nodes:
-        if node.tag_type is not TagType.LITERAL:
-            yield node.data
-        if node.tag_type is TagType.INVERTED_SECTION:
-            yield from _top_level_names(node.children or [])
-
-
-def _missing(
-    nodes: Sequence[MustacheTreeNode], scopes: tuple[Any, ...], prefix: str = ""
-) -> Iterator[str]:
-    """Names without a value in `scopes`, the innermost section's item first."""
-    optional = {node.data for node in nodes if node.tag_type is TagType.INVERTED_SECTION}
-    for node in nodes:
-        if node.tag_type is TagType.LITERAL:
-            continue
-        value = _look_up(node.data, scopes)
-        if node.tag_type is TagType.VARIABLE:
-            if _is_blank(value):
-                yield prefix + node.data
-        elif node.tag_type is TagType.INVERTED_SECTION:
-            if not value:
-                yield from _missing(node.children or [], scopes, prefix)
-        elif value and not _is_blank(value):
-            for item in value if isinstance(value, list) else [value]:
-                inner = (item, *scopes)
-                yield from _missing(node.children or [], inner, f"{prefix}{node.data}.")
-        elif node.data not in optional:
-            yield prefix + node.data
-
-
-def _look_up(name: str, scopes: tuple[Any, ...]) -> Any:
-    """The value that mystace would find: that of the innermost scope which has the name."""
-    for scope in scopes:
-        if isinstance(scope, dict) and name in scope:
-            return scope[name]
-    return None
-
-
-def _is_blank(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and not VISIBLE.search(value))
+    return list(dict.fromkeys(name for part in parts for name in part.missing(texts)))
 
 
 # --- what is wrong with a template -------------------------------------------------------

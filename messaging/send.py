@@ -9,82 +9,140 @@ import uuid
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from messaging import render
-from messaging.authorize import Authorized, Claim, authorize_due, authorize_one
-from messaging.models import DeliveryStatus, ProviderAccount
+from django.conf import settings
+
+from messaging import accounts, render
+from messaging.accounts import Allowance
+from messaging.authorize import (
+    Authorized,
+    Claim,
+    authorize_due,
+    authorize_one,
+    hand_over,
+    skip_expired,
+)
 from messaging.providers import provider_for
-from messaging.providers.base import Outgoing
-from messaging.record import Tally, Unsent, record, record_unsent
+from messaging.providers.base import HandOff, NotSent, Outgoing, Receipt, Refused, Unknown
+from messaging.record import Result, Tally, answered, not_prepared, record, retries, without_value
 from segments.definitions import definition
 from segments.definitions.base import Subject
 
 logger = logging.getLogger(__name__)
 
+# A message whose variables could not be read is prepared again after this time.
+PREPARE_AGAIN = timedelta(minutes=5)
+SMALLEST_WINDOW = 10
+
+Clock = Callable[[], datetime]
+
 
 @dataclass(slots=True)
-class _Rendered:
+class _Prepared:
     claims: list[Claim] = field(default_factory=list)
     messages: list[Outgoing] = field(default_factory=list)
-    unsent: list[Unsent] = field(default_factory=list)
+    unsent: list[Result] = field(default_factory=list)
 
 
-def send_due(channel: str, now: datetime) -> Tally:
-    """Send one window of what is due on a channel; an empty tally means that nothing is."""
-    if is_paused(channel):
-        return Tally()
-    return _send(authorize_due(channel, now), channel, now)
+def send_due(
+    channel: str, now: datetime, size: int | None = None, clock: Clock | None = None
+) -> Tally:
+    """Send one window of what is due on a channel; an empty tally means that nothing is.
+
+    `size`: at most so many, else SEND_WINDOW_SIZE. `clock` says when answers came, else at `now`.
+    """
+    allowance = accounts.admit(channel, size or settings.SEND_WINDOW_SIZE, now)
+    return _send_window(channel, now, allowance, clock or (lambda: now))
 
 
-def run_lane(channel: str, clock: Callable[[], datetime], until: datetime) -> Tally:
+def run_lane(channel: str, clock: Clock, until: datetime) -> Tally:
     """Send what is due on a channel, a window at a time, until nothing is or `until` has come.
 
-    Where other lanes hold every doctor of a window, it waits a moment and looks again. Returns
-    the sum of all windows.
+    Where other lanes hold every doctor of a window, it waits a moment and looks again. Where the
+    provider is too slow for a window, the next ones are smaller. Returns the sum of all windows.
     """
     total = Tally()
+    size = settings.SEND_WINDOW_SIZE
     while (now := clock()) < until:
-        tally = send_due(channel, now)
+        allowance = accounts.admit(channel, size, now)
+        tally = _send_window(channel, now, allowance, clock)
         total += tally
-        if tally:
-            continue
-        if not tally.left:
+        if tally.given_back:
+            size = max(SMALLEST_WINDOW, size // 2)
+        elif tally:
+            size = min(settings.SEND_WINDOW_SIZE, size * 2)
+        elif tally.left:
+            time.sleep(random.uniform(0.02, 0.1))  # noqa: S311  so that two lanes get out of step
+        elif allowance.until and allowance.until < until:
+            time.sleep(max(0.01, (allowance.until - now).total_seconds()))
+        else:
             break
-        time.sleep(random.uniform(0.02, 0.1))  # noqa: S311  so that two lanes get out of step
     return total
+
+
+def _send_window(channel: str, now: datetime, allowance: Allowance, clock: Clock) -> Tally:
+    if not allowance.messages:
+        return Tally(skipped=skip_expired(channel, now, allowance.why))
+    authorized = authorize_due(channel, now, allowance.messages, allowance.account_id)
+    return _send(authorized, channel, allowance, clock)
 
 
 def send_one(delivery_id: uuid.UUID, channel: str, now: datetime) -> Tally:
     """Send one given delivery through the same three steps, if it is due and on this channel."""
-    if is_paused(channel):
+    allowance = accounts.admit(channel, 1, now)
+    if not allowance.messages:
         return Tally()
-    return _send(authorize_one(delivery_id, channel, now), channel, now)
+    authorized = authorize_one(delivery_id, channel, now, allowance.account_id)
+    return _send(authorized, channel, allowance, lambda: now)
 
 
-def is_paused(channel: str) -> bool:
-    """Whether somebody paused the account that the channel sends through."""
-    provider = provider_for(channel).name
-    accounts = ProviderAccount.objects.filter(channel=channel, provider=provider)
-    return accounts.filter(is_paused=True).exists()
-
-
-def _send(authorized: Authorized, channel: str, now: datetime) -> Tally:
+def _send(authorized: Authorized, channel: str, allowance: Allowance, clock: Clock) -> Tally:
+    """Hand an authorised window over and record what became of it."""
     tally = Tally(deferred=authorized.deferred, skipped=authorized.skipped, left=authorized.left)
-    if not authorized.claims:
-        return tally
-    rendered = _render(authorized.claims, now)
-    if rendered.unsent:
-        record_unsent(rendered.unsent, now, tally)
-    if rendered.messages:
-        receipts = provider_for(channel).send(rendered.messages, now)
-        record(rendered.claims, receipts, now, tally)
+    now = clock()
+    prepared = _prepare(authorized.claims, now)
+    receipts: Sequence[Receipt] = []
+    if prepared.messages and hand_over(authorized.claims[0].claim_id, now):
+        receipts = _call(channel, prepared.messages, HandOff(now, authorized.at))
+    now = clock()
+    results = _results(prepared.claims, receipts, now) if receipts else []
+    record([*prepared.unsent, *results], now, tally)
+    begun = sum(not isinstance(receipt, NotSent) for receipt in receipts)
+    accounts.give_back(allowance, allowance.messages - begun)
+    accounts.note(allowance, receipts, now)
     return tally
 
 
-def _render(claims: Sequence[Claim], now: datetime) -> _Rendered:
+def _call(channel: str, messages: Sequence[Outgoing], hand_off: HandOff) -> Sequence[Receipt]:
+    """Hand the messages over; a provider that breaks its word leaves them all unknown."""
+    try:
+        return provider_for(channel).send(messages, hand_off)
+    except Exception as error:
+        logger.exception("the provider of %s failed", channel)
+        return [Unknown(f"The call failed: {type(error).__name__}")] * len(messages)
+
+
+def _results(claims: Sequence[Claim], receipts: Sequence[Receipt], now: datetime) -> list[Result]:
+    """One for each claim and its receipt; a refusal for now is tried again by the ladder."""
+    pairs = list(zip(claims, receipts, strict=True))
+    again = retries(
+        [
+            (claim.delivery_id, claim.expires_at, receipt)
+            for claim, receipt in pairs
+            if isinstance(receipt, Refused) and not receipt.permanent
+        ],
+        now,
+    )
+    return [
+        answered(claim.delivery_id, claim.claim_id, receipt, again.get(claim.delivery_id))
+        for claim, receipt in pairs
+    ]
+
+
+def _prepare(claims: Sequence[Claim], now: datetime) -> _Prepared:
     """Render each message; one with a variable that has no value is left out, naming it."""
-    result = _Rendered()
+    prepared = _Prepared()
     by_segment: dict[str, list[Claim]] = defaultdict(list)
     for claim in claims:
         by_segment[claim.segment_type].append(claim)
@@ -94,28 +152,30 @@ def _render(claims: Sequence[Claim], now: datetime) -> _Rendered:
             values = definition(segment_type).variables(subjects, now)
         except Exception as error:
             logger.exception("variables of %s could not be read", segment_type)
-            detail = f"variables could not be read: {type(error).__name__}"
-            result.unsent += [Unsent(c, DeliveryStatus.SCHEDULED, detail) for c in group]
+            why = f"variables could not be read: {type(error).__name__}"
+            again = now + PREPARE_AGAIN
+            prepared.unsent += [not_prepared(c.delivery_id, c.claim_id, why, again) for c in group]
             continue
         for claim, variables in zip(group, values, strict=True):
-            _render_one(claim, variables, result)
-    return result
+            _prepare_one(claim, variables, prepared)
+    return prepared
 
 
-def _render_one(claim: Claim, variables: dict[str, object], result: _Rendered) -> None:
-    content, subject = claim.template_content, claim.subject_line
+def _prepare_one(claim: Claim, variables: dict[str, object], prepared: _Prepared) -> None:
     links = render.links(claim.token)
+    texts = render.texts_of(variables, links)
     try:
-        if absent := render.missing(content, variables, subject):
-            result.unsent.append(Unsent(claim, DeliveryStatus.SKIPPED, ", ".join(absent)))
+        message = render.compile_message(claim.channel, claim.template_content, claim.subject_line)
+        if absent := message.missing(texts):
+            prepared.unsent.append(without_value(claim.delivery_id, claim.claim_id, absent))
             return
-        rendered = render.render_message(claim.channel, content, subject, variables, links)
+        rendered = message.fill(texts, links)
     except render.TemplateError as error:
-        detail = f"The template is broken: {error}"
-        result.unsent.append(Unsent(claim, DeliveryStatus.FAILED, detail))
+        why = f"The template is broken: {error}"
+        prepared.unsent.append(not_prepared(claim.delivery_id, claim.claim_id, why))
         return
-    result.claims.append(claim)
-    result.messages.append(
+    prepared.claims.append(claim)
+    prepared.messages.append(
         Outgoing(
             delivery_id=claim.delivery_id,
             channel=claim.channel,

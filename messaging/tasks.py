@@ -12,32 +12,52 @@ from datetime import timedelta
 from typing import Any
 
 from celery import shared_task
+from django.conf import settings
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from messaging import record, send, track
+from messaging import lanes, reap, reconcile, send, track
+from messaging.audit.run import audit_recent
 from messaging.models import Channel, EventKind
 
 logger = logging.getLogger(__name__)
 
-# A lane's task ends before the next minute's ring, and so well before Celery's time limit, which
-# could cut a hand-off in the middle; other tasks get their turn.
-LANE_TIME = timedelta(seconds=50)
+# Shorter than the lease of a window, so that whoever is cut off does no more when it is given up.
+SENDING: dict[str, Any] = {
+    "soft_time_limit": (settings.LANE_TIME_LIMIT - timedelta(seconds=5)).total_seconds(),
+    "time_limit": settings.LANE_TIME_LIMIT.total_seconds(),
+}
+EVERY_MINUTE: dict[str, Any] = {"expires": 60}  # the next one does what this one did not
 
 
-@shared_task
+@shared_task(**EVERY_MINUTE)
 def dispatch_due() -> None:
-    """Every minute: ring each channel's lane."""
+    """Every minute: ring each channel's lanes."""
     for channel in Channel.values:
-        send_lane.apply_async([channel], queue=channel, expires=60)
+        for _ in range(settings.LANES_PER_CHANNEL):
+            if not _ring(channel):
+                return
 
 
-@shared_task
-def send_lane(channel: str) -> None:
-    """Send what is due on a channel until nothing is; the next ring goes on where it ends."""
-    tally = send.run_lane(channel, timezone.now, timezone.now() + LANE_TIME)
-    if tally:
-        logger.info("%s: %s", channel, tally)
+def _ring(channel: str, **options: Any) -> bool:
+    """Have a lane run on the channel soon. False: Redis is away; the next minute rings again."""
+    try:
+        send_lane.apply_async([channel], queue=channel, **options)
+    except Exception as error:  # noqa: BLE001  whatever ails the doorbell
+        logger.warning("%s cannot be rung: %s", channel, error)
+        return False
+    return True
+
+
+@shared_task(bind=True, **SENDING, **EVERY_MINUTE)
+def send_lane(self: Any, channel: str) -> None:
+    """Send what is due on a channel, for a while; where there is more to do, ring again.
+
+    That ring is good for no longer than the first one was: the next minute's lanes take over, or
+    there would be more of them with each minute.
+    """
+    if lanes.run(channel, timezone.now):
+        _ring(channel, expires=self.request.expires or EVERY_MINUTE["expires"])
 
 
 def _send_one(delivery_id: str, channel: Channel) -> None:
@@ -45,35 +65,51 @@ def _send_one(delivery_id: str, channel: Channel) -> None:
     logger.info("%s %s: %s", channel, delivery_id, tally or "not due")
 
 
-@shared_task
+@shared_task(**SENDING)
 def send_whatsapp_message(delivery_id: str) -> None:
     """Send one WhatsApp message, if it is due, through the same three steps."""
     _send_one(delivery_id, Channel.WHATSAPP)
 
 
-@shared_task
+@shared_task(**SENDING)
 def send_sms_message(delivery_id: str) -> None:
     """Send one SMS, if it is due, through the same three steps."""
     _send_one(delivery_id, Channel.SMS)
 
 
-@shared_task
+@shared_task(**SENDING)
 def send_email_message(delivery_id: str) -> None:
     """Send one e-mail, if it is due, through the same three steps."""
     _send_one(delivery_id, Channel.EMAIL)
 
 
-@shared_task
+@shared_task(**EVERY_MINUTE)
 def reap_expired_leases() -> None:
     """Every minute: what was being sent when its worker died becomes unknown."""
-    if lost := record.reap(timezone.now()):
+    if lost := reap.reap(timezone.now()):
         logger.warning("unknown after a lost worker: %s", lost)
 
 
 @shared_task
+def reconcile_unknown() -> None:
+    """Every ten minutes: ask what became of messages without an answer; give up after a day."""
+    if settled := reconcile.reconcile(timezone.now()):
+        logger.info("unknown messages settled: %s", settled)
+
+
+@shared_task
+def audit_deliveries() -> None:
+    """Every night: whether what is promised of messages held; the dashboard shows the result."""
+    run = audit_recent(timezone.now)
+    if run.broken:
+        logger.error("audit %s: rows that break a promise: %s", run.pk, run.broken)
+
+
+@shared_task(**EVERY_MINUTE)
 def apply_reports() -> None:
     """Every minute: count the reports that waited for the message they name."""
-    if applied := track.apply_events(timezone.now()):
+    now = timezone.now()
+    if applied := track.apply_events(now) + track.retry_parked(now):
         logger.info("reports applied: %s", applied)
 
 

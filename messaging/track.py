@@ -11,15 +11,18 @@ import re
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
 from django.db import connection, transaction
 
 from messaging.models import EventKind, MessageDelivery
+from messaging.record import storable
 
 BATCH = 5_000
+# An event that names a message which is not known is tried again for so long after it came.
+TRY_AGAIN_FOR = timedelta(days=1)
 TOKEN = re.compile(r"[\w-]{22}", re.ASCII)  # what secrets.token_urlsafe(16) gives
 
 
@@ -41,13 +44,16 @@ _STORE = """
     INSERT INTO provider_events
         (provider, event_key, kind, delivery_id, external_id, occurred_at, received_at,
          is_machine, detail)
-    SELECT v.provider, v.key, v.kind, v.delivery, v.external_id, v.occurred_at, %(now)s,
-           v.is_machine, v.detail::jsonb
+    SELECT v.provider, v.key, v.kind, m.id, v.external_id, v.occurred_at, %(now)s, v.is_machine,
+           CASE WHEN v.delivery IS NULL OR m.id IS NOT NULL THEN v.detail::jsonb
+                ELSE v.detail::jsonb || jsonb_build_object('unknown_delivery', v.delivery) END
     FROM unnest(
         %(provider)s::text[], %(key)s::text[], %(kind)s::text[], %(delivery)s::uuid[],
         %(external_id)s::text[], %(occurred_at)s::timestamptz[], %(is_machine)s::bool[],
         %(detail)s::text[]
     ) AS v(provider, key, kind, delivery, external_id, occurred_at, is_machine, detail)
+    LEFT JOIN message_deliveries m ON m.id = v.delivery
+    ORDER BY v.provider, v.key  -- the same events come twice at once: nobody waits in a circle
     ON CONFLICT (provider, event_key) DO NOTHING
 """
 
@@ -60,13 +66,13 @@ def store(events: Iterable[Event], now: datetime) -> int:
         values: dict[str, Any] = {
             "now": now,
             "provider": [event.provider for event in batch],
-            "key": [event.key for event in batch],
+            "key": [storable(event.key) for event in batch],
             "kind": [str(event.kind) for event in batch],
             "delivery": [event.delivery_id for event in batch],
-            "external_id": [event.external_id for event in batch],
+            "external_id": [storable(event.external_id) for event in batch],
             "occurred_at": [event.occurred_at for event in batch],
             "is_machine": [event.is_machine for event in batch],
-            "detail": [json.dumps(event.detail) for event in batch],
+            "detail": [json.dumps(_storable(event.detail)) for event in batch],
         }
         with connection.cursor() as cursor:
             cursor.execute(_STORE, values)
@@ -74,19 +80,33 @@ def store(events: Iterable[Event], now: datetime) -> int:
     return stored
 
 
+def _storable(value: Any) -> Any:
+    """What PostgreSQL can keep of a report's detail: one that it refuses would hold up the rest."""
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, dict):
+        return {_storable(name): _storable(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_storable(inner) for inner in value]
+    return value
+
+
 # Events are claimed with SKIP LOCKED, so that two lanes never fold the same ones; folding them
-# twice would change nothing. One that names no known delivery stays open and is found later.
+# twice would change nothing. One that names no message that is known and on its way is put aside
+# and tried again: our own record of the call may not be written yet.
 # A click means that it was read, and an open that it arrived, whatever else was reported.
 _APPLY = """
-    WITH named AS (
-        SELECT o.id, o.kind, o.occurred_at, o.is_machine, o.detail,
-               COALESCE(o.delivery_id, m.id) AS target
-        FROM provider_events o
-        LEFT JOIN message_deliveries m
-          ON o.delivery_id IS NULL AND o.external_id <> '' AND m.external_id = o.external_id
-        WHERE o.processed_at IS NULL AND (o.delivery_id IS NOT NULL OR m.id IS NOT NULL)
-        ORDER BY o.id LIMIT %(limit)s
-        FOR UPDATE OF o SKIP LOCKED
+    WITH picked AS MATERIALIZED (
+        SELECT * FROM provider_events
+        WHERE processed_at IS NULL AND {which} AND id > %(after)s
+        ORDER BY id LIMIT %(limit)s
+        FOR UPDATE SKIP LOCKED
+    ), named AS MATERIALIZED (
+        SELECT p.*, m.id AS target
+        FROM picked p LEFT JOIN message_deliveries m
+          ON m.id = COALESCE(p.delivery_id, (
+                SELECT x.id FROM message_deliveries x
+                WHERE p.external_id <> '' AND x.external_id = p.external_id LIMIT 1))
     ), folded AS (
         SELECT target,
                min(occurred_at) AS first_at,
@@ -95,11 +115,12 @@ _APPLY = """
                min(occurred_at) FILTER (WHERE kind IN ('opened', 'clicked')) AS opened_at,
                min(occurred_at) FILTER (WHERE kind = 'clicked') AS clicked_at,
                min(occurred_at) FILTER (WHERE kind = 'failed') AS failed_at,
-               max(detail->>'error') FILTER (WHERE kind = 'failed') AS error
-        FROM named WHERE NOT is_machine
+               max(NULLIF(detail->>'error', '')) FILTER (WHERE kind = 'failed') AS error
+        FROM named WHERE NOT is_machine AND target IS NOT NULL
         GROUP BY target
     ), locked AS MATERIALIZED (  -- in key order, as in record.py
         SELECT f.* FROM folded f JOIN message_deliveries m ON m.id = f.target
+        WHERE m.status NOT IN ('scheduled', 'skipped')
         ORDER BY m.id FOR NO KEY UPDATE OF m
     ), facts AS (
         UPDATE message_deliveries m
@@ -111,7 +132,6 @@ _APPLY = """
             error_message = CASE
                 WHEN f.failed_at IS NULL THEN m.error_message
                 ELSE COALESCE(m.error_message, f.error, 'The provider could not deliver it.') END,
-            lease_expires_at = NULL,
             status = CASE
                 WHEN COALESCE(m.clicked_at, f.clicked_at) IS NOT NULL THEN 'clicked'
                 WHEN COALESCE(m.opened_at, f.opened_at) IS NOT NULL THEN 'opened'
@@ -122,23 +142,55 @@ _APPLY = """
         WHERE m.id = f.target AND m.status NOT IN ('scheduled', 'skipped')
         RETURNING m.id
     ), done AS (
-        UPDATE provider_events e SET processed_at = %(now)s, delivery_id = n.target
-        FROM named n WHERE e.id = n.id
+        SELECT n.id, n.target,
+               n.target IS NOT NULL AND (n.is_machine OR f.id IS NOT NULL) AS is_done
+        FROM named n LEFT JOIN facts f ON f.id = n.target
+    ), marked AS (
+        UPDATE provider_events e
+        SET processed_at = CASE WHEN d.is_done THEN %(now)s::timestamptz END,
+            parked_at = COALESCE(e.parked_at, CASE WHEN NOT d.is_done THEN %(now)s END),
+            delivery_id = COALESCE(e.delivery_id, d.target)
+        FROM done d WHERE e.id = d.id
     )
-    SELECT count(*) FROM named
+    SELECT count(*), count(*) FILTER (WHERE is_done),
+           (SELECT id FROM picked ORDER BY id DESC LIMIT 1)
+    FROM done
 """
 
 
+_APPLY_NEW = _APPLY.format(which="parked_at IS NULL")
+_APPLY_PARKED = _APPLY.format(which="parked_at IS NOT NULL AND received_at > %(since)s")
+
+
 def apply_events(now: datetime) -> int:
-    """Fold every stored event into its delivery; returns how many were applied."""
-    applied: int = 0
-    while True:
+    """Fold every new event into its delivery; returns how many were applied.
+
+    One that names nothing that is on its way is put aside, for `retry_parked()`.
+    """
+    return _apply(_APPLY_NEW, now)
+
+
+def retry_parked(now: datetime) -> int:
+    """Look again, for a day, at what was put aside; returns how many were applied."""
+    return _apply(_APPLY_PARKED, now)
+
+
+def _apply(statement: str, now: datetime) -> int:
+    applied = 0
+    after: uuid.UUID | None = uuid.UUID(int=0)
+    while after is not None:
+        values: dict[str, Any] = {
+            "now": now,
+            "since": now - TRY_AGAIN_FOR,
+            "after": after,
+            "limit": BATCH,
+        }
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(_APPLY, {"now": now, "limit": BATCH})
-            (named,) = cursor.fetchone()
-        applied += int(named)
-        if named < BATCH:
-            return applied
+            cursor.execute(statement, values)
+            picked, done, last = cursor.fetchone()
+        applied += int(done)
+        after = last if picked == BATCH else None
+    return applied
 
 
 def find_by_token(token: str) -> MessageDelivery | None:

@@ -9,3 +9,5 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "reengage.settings")
 app = Celery("reengage")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+# By name: they are read when a worker starts, and need the models.
+app.steps["worker"].update({"reengage.pulse:Pulse", "reengage.poll:Poller"})

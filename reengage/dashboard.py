@@ -19,8 +19,9 @@ from django.utils import timezone
 from campaigns import analytics
 from campaigns.analytics import EnrollmentFigures, Figures, Kpis, Rate
 from campaigns.models import Campaign, CampaignAnalytics, CampaignStatus
-from messaging.models import Channel, DeliveryStatus, MessageDelivery
-from reengage import health
+from messaging import heartbeat
+from messaging.models import Channel, DeliveryStatus, Heartbeat, HeartbeatKind, MessageDelivery
+from reengage import health, machines, promises
 
 RANGES = (7, 30, 90)
 # Fewer than this say nothing about a rate: one more click would move it by three points.
@@ -78,6 +79,9 @@ CAMPAIGN_COLUMNS = (
     "Opted out",
 )
 CHANNEL_COLUMNS = ("Channel", "Sent", "Delivered", "Opened", "Clicked", "Opted out")
+MACHINE_COLUMNS = ("Machine", "Last sign of life", "How it does")
+# A process that is silent for longer was stopped, and nobody misses it.
+MISSED_FOR = timedelta(hours=1)
 
 
 def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -106,6 +110,9 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "campaigns": [_campaign_row(figures, one) for one in figures.enrollments],
         "channel_columns": CHANNEL_COLUMNS,
         "channels": [_channel_row(figures, channel) for channel in Channel],
+        "machine_columns": MACHINE_COLUMNS,
+        "machines": [*_lane_rows(now), *_process_rows(now)],
+        "promises": promises.panel(request),
     }
     return context
 
@@ -224,6 +231,37 @@ def _channel_row(figures: Kpis, channel: Channel) -> Row:
             measure(total.unsubscribe_rate, "delivered"),
         ],
     )
+
+
+def _lane_rows(now: datetime) -> list[Row]:
+    """Each channel's lane: when it last sent, and whether messages wait."""
+    lanes = {lane.channel: lane for lane in heartbeat.lanes()}
+    rows = []
+    for check in machines.checks(now):
+        lane = lanes.get(check.channel)
+        if lane is None:
+            continue
+        sign = Measure(machines.ago(lane.at, now), f"{lane.sent:,} sent by its last run")
+        state = Light("success", "Sends") if check.is_ok else Light("danger", "Look at it")
+        name = f"{Channel(check.channel).label} lane"
+        rows.append(Row(name, "", "", [sign, Measure("", check.why, state)]))
+    return rows
+
+
+def _process_rows(now: datetime) -> list[Row]:
+    """Scheduler, workers and web servers, as far as they were heard of lately."""
+    heard = heartbeat.heard_within(MISSED_FOR, now)
+    processes = Heartbeat.objects.filter(heard).exclude(kind=HeartbeatKind.LANE)
+    rows = []
+    for process in processes.order_by("kind", "name"):
+        host, _, number = process.name.partition(":")[2].rpartition(":")
+        is_alive = machines.is_recent(process.at, machines.SCHEDULER_SILENT, now)
+        light = Light("success", "Runs") if is_alive else Light("warning", "Silent")
+        sign = Measure(machines.ago(process.at, now))
+        began = Measure("", f"started {machines.ago(process.started_at, now)}", light)
+        label = HeartbeatKind(process.kind).label
+        rows.append(Row(label, f"process {number} on {host}", "", [sign, began]))
+    return rows
 
 
 def _next_day(now: datetime) -> dict[str, Any]:

@@ -7,15 +7,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.urls import reverse
-from django.utils.timezone import localtime
-from django_celery_beat.models import PeriodicTask
 
 from campaigns import launch
 from campaigns.models import Campaign, CampaignStatus
-from messaging.models import DeliveryStatus, MessageDelivery, ProviderAccount, ProviderEvent
+from messaging import accounts
+from messaging.models import (
+    AuditRun,
+    DeliveryStatus,
+    MessageDelivery,
+    ProviderAccount,
+    ProviderEvent,
+)
+from reengage import machines, promises
 from segments.models import ImportRun
 
-# A message should leave within a minute of its time, and a report be counted as fast.
+# A report should be counted within a minute.
 PATIENCE = timedelta(minutes=15)
 
 
@@ -33,7 +39,23 @@ def problems(now: datetime) -> list[Problem]:
 
     Looks only at small tables and partial indexes.
     """
-    return [*_campaigns(now), *_accounts(), *_schedules(now), *_queues(now), *_imports(now)]
+    return [
+        *_promises(),
+        *_campaigns(now),
+        *_accounts(now),
+        *_machines(now),
+        *_queues(now),
+        *_imports(now),
+    ]
+
+
+def _promises() -> Iterator[Problem]:
+    """What the last check of the deliveries found (messaging/audit/)."""
+    run = AuditRun.objects.first()
+    if run is not None and run.broken:
+        broken = [f"{one['fault']} ({one['count']:,})" for one in run.found() if one["count"]]
+        text = f"The last check found what must not be: {'; '.join(broken)}."
+        yield Problem(text, promises.page(run), "Open the check")
 
 
 def _campaigns(now: datetime) -> Iterator[Problem]:
@@ -43,39 +65,27 @@ def _campaigns(now: datetime) -> Iterator[Problem]:
             yield Problem(f"“{campaign}” can't send. {text}", page, "Open the campaign")
 
 
-def _accounts() -> Iterator[Problem]:
-    for account in ProviderAccount.objects.filter(is_paused=True):
-        yield Problem(
-            f"{account} is paused by hand: its messages wait.",
-            reverse("admin:messaging_provideraccount_change", args=[account.pk]),
-            "Open the account",
-        )
+def _accounts(now: datetime) -> Iterator[Problem]:
+    for account in ProviderAccount.objects.order_by("pk"):
+        if why := accounts.why_waiting(account, now):
+            page = reverse("admin:messaging_provideraccount_change", args=[account.pk])
+            yield Problem(f"{account}: its messages wait. {why}", page, "Open the account")
 
 
-def _schedules(now: datetime) -> Iterator[Problem]:
-    """The scheduler ticks every minute; its memory of that is written every few minutes."""
-    page = reverse("admin:django_celery_beat_periodictask_changelist")
-    ran = PeriodicTask.objects.filter(enabled=True).order_by("-last_run_at")
-    last = ran.exclude(last_run_at=None).values_list("last_run_at", flat=True).first()
-    if last is None:
-        text = "No scheduled work has run yet: nobody is enrolled and nothing is sent."
-        yield Problem(text, page, "Open the schedules")
-    elif last < now - PATIENCE:
-        text = f"No scheduled work has run since {localtime(last):%d %b, %H:%M}."
-        yield Problem(text, page, "Open the schedules")
+def _machines(now: datetime) -> Iterator[Problem]:
+    deliveries = reverse("admin:messaging_messagedelivery_changelist")
+    for check in [*machines.checks(now), machines.redis_check()]:
+        if check.is_ok:
+            continue
+        if check.channel:
+            page = f"{deliveries}?status__exact=scheduled&channel__exact={check.channel}"
+            yield Problem(check.why, page, "Open its messages")
+        else:
+            yield Problem(check.why, f"{reverse('admin:index')}#machines", "Look at the machines")
 
 
 def _queues(now: datetime) -> Iterator[Problem]:
     deliveries = reverse("admin:messaging_messagedelivery_changelist")
-    late = MessageDelivery.objects.filter(
-        status=DeliveryStatus.SCHEDULED, scheduled_at__lt=now - PATIENCE
-    ).count()
-    if late:
-        yield Problem(
-            f"{_count(late, 'message')} should have left more than 15 minutes ago.",
-            f"{deliveries}?status__exact=scheduled",
-            "Open them",
-        )
     unknown = MessageDelivery.objects.filter(status=DeliveryStatus.UNKNOWN).count()
     if unknown:
         yield Problem(
@@ -85,7 +95,7 @@ def _queues(now: datetime) -> Iterator[Problem]:
             "Open them",
         )
     waiting = ProviderEvent.objects.filter(
-        processed_at=None, received_at__lt=now - PATIENCE
+        processed_at=None, parked_at=None, received_at__lt=now - PATIENCE
     ).count()
     if waiting:
         yield Problem(

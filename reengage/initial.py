@@ -20,7 +20,8 @@ from messaging.models import Channel, MessageTemplate, ProviderAccount
 
 FIXTURES = settings.BASE_DIR / "fixtures"
 
-# What each group may do, by application and model; `*` is every model of the application.
+# What each group may do, by application and model; `*` is every model of the application. A verb is
+# what stands before the model's name in the permission's: view_doctor, send_again_messagedelivery.
 GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     "Marketer": {
         "campaigns.campaign": ("view", "add", "change"),
@@ -28,6 +29,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         "campaigns.*": ("view",),
         "messaging.messagetemplate": ("view", "add", "change"),
         "messaging.unsubscriberecord": ("view", "add"),
+        "messaging.auditrun": ("view", "add"),
         "messaging.*": ("view",),
         "segments.*": ("view", "add", "change"),  # which importing files needs
         "django_celery_beat.periodictask": ("view", "change"),
@@ -44,6 +46,8 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         "segments.doctor": ("view", "change"),
         "messaging.*": ("view",),
         "messaging.unsubscriberecord": ("view", "add", "change"),
+        "messaging.messagedelivery": ("view", "send_again"),
+        "messaging.auditrun": ("view", "add"),
         "campaigns.*": ("view",),
     },
 }
@@ -144,7 +148,10 @@ def _permissions(grants: dict[str, tuple[str, ...]]) -> list[Permission]:
     for target, actions in grants.items():
         app_label, model = target.split(".")
         wanted = Permission.objects.filter(content_type__app_label=app_label)
+        wanted = wanted.select_related("content_type")
         if model != "*":
             wanted = wanted.filter(content_type__model=model)
-        found += [p for p in wanted if p.codename.split("_")[0] in actions]
+        found += [
+            p for p in wanted if p.codename.removesuffix(f"_{p.content_type.model}") in actions
+        ]
     return found

@@ -111,7 +111,17 @@ DATABASES["default"].update(
     CONN_HEALTH_CHECKS=True,
     ATOMIC_REQUESTS=False,
 )
-DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
+# A process that stops in the middle of a transaction (frozen, cut off) holds its doctors' locks
+# for a minute at most, and a connection to nowhere is noticed.
+DATABASES["default"]["OPTIONS"] = {
+    "connect_timeout": 5,
+    "options": "-c idle_in_transaction_session_timeout=60s",
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+    **DATABASES["default"].get("OPTIONS", {}),
+}
 
 
 def database_after(url: str) -> str:
@@ -122,12 +132,19 @@ def database_after(url: str) -> str:
     return f"{url}?db=1" if url.startswith("unix:") else f"{url.rstrip('/')}/1"
 
 
+def redis_timeouts(url: str, seconds: float) -> dict[str, Any]:
+    """How long a Redis client waits for an answer; sockets of this machine have no keepalive."""
+    timeouts = {"socket_timeout": seconds, "socket_connect_timeout": seconds}
+    return timeouts if url.startswith("unix:") else {**timeouts, "socket_keepalive": True}
+
+
+CACHE_URL: str = env.str("CACHE_URL", default=database_after(REDIS_URL))
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": env.str("CACHE_URL", default=database_after(REDIS_URL)),
+        "BACKEND": "reengage.cache.RedisCache",  # without Redis it is empty, and nobody waits
+        "LOCATION": CACHE_URL,
         "KEY_PREFIX": "reengage",
-        "OPTIONS": {"socket_timeout": 2, "socket_connect_timeout": 2},
+        "OPTIONS": redis_timeouts(CACHE_URL, 0.3),
     }
 }
 
@@ -167,6 +184,7 @@ SESSION_COOKIE_HTTPONLY = True
 X_FRAME_OPTIONS = "DENY"
 if PRODUCTION:
     SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
+    SECURE_REDIRECT_EXEMPT = ["^healthz$"]  # monitors ask from within
     SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31_536_000)
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True
@@ -176,10 +194,35 @@ if PRODUCTION:
         SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 # --- Celery ------------------------------------------------------------------------------
+# PostgreSQL is the queue and Redis the doorbell: a ring may get lost, since the next minute rings
+# again and workers that hear none look for themselves (reengage/poll.py); nobody waits for Redis.
+REDIS_PATIENCE = 1.0  # seconds for one answer of it, half of what a web request may wait
 CELERY_BROKER_URL = embedded.celery_url(REDIS_URL)
-CELERY_RESULT_BACKEND = CELERY_BROKER_URL
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    **redis_timeouts(REDIS_URL, REDIS_PATIENCE),
+    "visibility_timeout": 300,  # a ring whose worker died before taking it is heard again
+    "max_retries": 0,  # of connecting, in whoever publishes; workers have their own rule, below
+}
+CELERY_BROKER_CONNECTION_TIMEOUT = REDIS_PATIENCE
+CELERY_BROKER_POOL_ACQUIRE_TIMEOUT = 0.5  # where every connection hangs in a frozen Redis
+CELERY_BROKER_CONNECTION_RETRY = True
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # for ever: a worker comes back alone
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # also after “out of memory” or “read-only replica”
+CELERY_TASK_PUBLISH_RETRY = False  # whoever rings says so, goes on, and rings again later
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 0}  # where a caller asks for it all the same
+# Results are kept for the few tasks that somebody waits for, who says so when calling them.
 CELERY_TASK_IGNORE_RESULT = True
+CELERY_RESULT_BACKEND = CELERY_BROKER_URL
+CELERY_RESULT_EXPIRES = 3600
+CELERY_RESULT_BACKEND_TRANSPORT_OPTIONS = {
+    "retry_policy": {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
+}
+CELERY_REDIS_SOCKET_TIMEOUT = REDIS_PATIENCE / 2  # it is asked up to three times in a row
+CELERY_REDIS_SOCKET_CONNECT_TIMEOUT = REDIS_PATIENCE / 2
+CELERY_REDIS_SOCKET_KEEPALIVE = not REDIS_URL.startswith("unix:")
 CELERY_TASK_SERIALIZER = "json"
+CELERY_RESULT_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TIMEZONE = TIME_ZONE
 CELERY_ENABLE_UTC = True
@@ -188,12 +231,18 @@ CELERY_TASK_QUEUES = [
     Queue(name, routing_key=name) for name in ("default", "whatsapp", "sms", "email")
 ]
 CELERY_TASK_DEFAULT_ROUTING_KEY = CELERY_TASK_DEFAULT_QUEUE
-CELERY_TASK_SOFT_TIME_LIMIT = 540
+CELERY_TASK_ACKS_LATE = False  # a task whose worker died is not run again: its rows tell what to do
+CELERY_TASK_REJECT_ON_WORKER_LOST = False
+CELERY_TASK_SOFT_TIME_LIMIT = 540  # of tasks over everybody; those that send have LANE_TIME_LIMIT
 CELERY_TASK_TIME_LIMIT = 600
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_DISABLE_PREFETCH = True  # a ring stays in Redis until a child is free to hear it
+CELERY_WORKER_ENABLE_PREFETCH_COUNT_REDUCTION = False  # nothing is held back to be fetched again
+# Cuts only tasks that ack late, which would be heard again: when Redis blinks, lanes go on.
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+CELERY_WORKER_MAX_TASKS_PER_CHILD = 1000  # a child is replaced after an hour or two
+CELERY_WORKER_MAX_MEMORY_PER_CHILD = 150_000  # KiB; looked at after each task
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600, "socket_timeout": 5}
 CELERY_BEAT_SCHEDULER = "reengage.beat:Scheduler"
 CELERY_BEAT_SYNC_EVERY = 1  # when a schedule last ran is written at once, and the admin shows it
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5  # a schedule edited in the admin is followed within seconds
@@ -218,8 +267,21 @@ SEND_HOURS: dict[str, tuple[time, time]] = {
 # Channels on which a doctor must have given consent before the first message.
 CONSENT_REQUIRED: frozenset[str] = frozenset(env.list("CONSENT_REQUIRED", default=["whatsapp"]))
 STEP_EXPIRES_AFTER = timedelta(hours=48)
-SEND_WINDOW_SIZE: int = env.int("SEND_WINDOW_SIZE", default=500)
+SEND_WINDOW_SIZE: int = env.int("SEND_WINDOW_SIZE", default=1000)
+# The times of a window, each shorter than the next: begun by, ended by, its task cut, taken away.
+HAND_OFF_WITHIN = timedelta(seconds=10)  # of authorisation; what has not begun is given back
+CALL_DEADLINE = timedelta(seconds=30)
+LANE_TIME_LIMIT = timedelta(seconds=60)
 SEND_LEASE = timedelta(seconds=90)
+# Tasks that send at the same time on one channel, over all workers.
+LANES_PER_CHANNEL: int = env.int("LANES_PER_CHANNEL", default=2)
+# Signs of life of a worker or scheduler; a web process gives one in three times that.
+HEARTBEAT_EVERY = timedelta(seconds=env.float("HEARTBEAT_SECONDS", default=10))
+# A channel that nobody has sent on for so long is looked after by the workers themselves.
+POLL_AFTER = timedelta(seconds=env.float("POLL_AFTER_SECONDS", default=90))
+# smtp://user:password@host:port; smtps:// for TLS from the start, smtp+tls:// for STARTTLS.
+SMTP_URL: str = env.str("SMTP_URL", default="smtp://127.0.0.1:25")
+DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", default="CLIRNET <news@clirnet.example>")
 SUPPORT_EMAIL: str = env.str("SUPPORT_EMAIL", default="support@clirnet.example")
 SUPPORT_PHONE: str = env.str("SUPPORT_PHONE", default="+91 22 0000 0000")
 PLATFORM_BASE_URL: str = env.str("PLATFORM_BASE_URL", default="https://clirnet.example").rstrip("/")

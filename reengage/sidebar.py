@@ -64,6 +64,7 @@ SIDEBAR: dict[str, Any] = {
             _item("Sandbox messages", "science", "messaging", "sandboxmessage"),
             _item("Reports from providers", "inbox", "messaging", "providerevent"),
             _item("Provider accounts", "cell_tower", "messaging", "provideraccount"),
+            _item("Promises kept", "verified", "messaging", "auditrun"),
         ),
         _group(
             "Doctors",

@@ -7,9 +7,7 @@ read from the database each time. Without the cache everything is counted anew.
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,8 +26,6 @@ from segments.models import (
     Doctor,
     SessionRegistration,
 )
-
-log = logging.getLogger(__name__)
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -350,16 +346,11 @@ def _kept(
     names = {key: f"{prefix}:{key}" for key in keys}
     if not names:
         return {}
-    try:
-        cached = cache.get_many(names.values())
-    except Exception:  # noqa: BLE001  whatever ails the cache, the figures can be counted
-        log.warning("The cache does not answer: social proof is counted anew.")
-        return count(list(names))
+    cached = cache.get_many(names.values())
     found = {key: cached[name] for key, name in names.items() if name in cached}
     missing = [key for key in names if key not in found]
     if missing:
         counted = count(missing)
         found |= counted
-        with contextlib.suppress(Exception):
-            cache.set_many({names[key]: counted[key] for key in missing}, KEPT_SECONDS)
+        cache.set_many({names[key]: counted[key] for key in missing}, KEPT_SECONDS)
     return found

@@ -1,8 +1,15 @@
-"""Fixtures that tests of every part share."""
+"""Fixtures that tests of every part share, and how long property tests take."""
 
+import os
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import settings
+
+# How many examples each property is tried with: --hypothesis-profile=long, or the variable.
+settings.register_profile("short", max_examples=100, deadline=None, print_blob=True)
+settings.register_profile("long", settings.get_profile("short"), max_examples=10_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """A small world for tests of the engine: doctors with unclaimed certificates, and a campaign."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -7,7 +8,17 @@ from typing import Any
 from campaigns.enroll import enroll
 from campaigns.models import Campaign, CampaignEnrollment, CampaignMessage
 from campaigns.schedule import schedule_due
-from messaging.models import Channel, ConsentRecord, MessageDelivery, MessageTemplate
+from messaging import heartbeat
+from messaging.authorize import Claim
+from messaging.models import (
+    Channel,
+    ConsentRecord,
+    HeartbeatKind,
+    MessageDelivery,
+    MessageTemplate,
+)
+from messaging.providers.base import Receipt
+from messaging.record import Tally, answered, record
 from messaging.send import send_due
 from segments.models import Certificate, Doctor, Session, UserSegment
 
@@ -113,12 +124,29 @@ def enrolled(count_: int = 1, now: datetime = NOW, **fields: Any) -> list[Campai
     return list(CampaignEnrollment.objects.filter(campaign=made).order_by("pk"))
 
 
+def answer(claims: Sequence[Claim], receipts: Sequence[Receipt], now: datetime) -> Tally:
+    """Record what a provider answered to the claims, without calling one."""
+    tally = Tally()
+    pairs = zip(claims, receipts, strict=True)
+    record([answered(c.delivery_id, c.claim_id, receipt) for c, receipt in pairs], now, tally)
+    return tally
+
+
 def send_all(now: datetime) -> None:
     """Schedule what is due and send it on every channel, in channel order."""
     schedule_due(now)
     for channel in Channel.values:
         while send_due(channel, now):
             pass
+
+
+def machines_run(now: datetime) -> None:
+    """Every process and every lane was heard of at `now`."""
+    for kind in (HeartbeatKind.BEAT, HeartbeatKind.WORKER, HeartbeatKind.WEB):
+        heartbeat.beat(kind, now, now)
+    for channel in Channel.values:
+        heartbeat.begin(channel, now)
+        heartbeat.end(channel, now, sent=3, lag=timedelta(0))
 
 
 def statuses(**filters: Any) -> dict[str, str]:

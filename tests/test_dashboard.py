@@ -1,6 +1,8 @@
 """The first page: figures that say of what, lights that say it in words, and what is wrong."""
 
+import os
 import re
+import socket
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -12,11 +14,10 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
 from campaigns.analytics import Rate
 from campaigns.models import Campaign, CampaignAnalytics, CampaignEnrollment
-from messaging.models import MessageDelivery, ProviderAccount, ProviderEvent
+from messaging.models import Heartbeat, MessageDelivery, ProviderAccount, ProviderEvent
 from reengage import dashboard, health
 from reengage.dashboard import Light, Measure
 from segments.models import ImportRun
@@ -36,9 +37,8 @@ def _clock() -> Iterator[None]:
 
 
 @pytest.fixture
-def _scheduler_runs() -> None:
-    crontab = CrontabSchedule.objects.create(minute="*")
-    PeriodicTask.objects.create(name="tick", task="x", crontab=crontab, last_run_at=NOW)
+def _machines_run() -> None:
+    engine.machines_run(NOW)
 
 
 def day(campaign: Campaign, channel: str, days_ago: int = 0, **figures: int) -> None:
@@ -62,12 +62,16 @@ def cards(client: Client, **query: Any) -> dict[str, tuple[str, str]]:
 
 def delivery(status: str, **fields: Any) -> MessageDelivery:
     enrollment = engine.enrolled(days=(0,), channels=("sms",))[-1]
-    defaults = {"scheduled_at": NOW, "due_at": NOW, "expires_at": NOW + 2 * DAY}
+    defaults = {
+        "channel": "sms",
+        "scheduled_at": NOW,
+        "due_at": NOW,
+        "expires_at": NOW + 2 * DAY,
+    }
     return MessageDelivery.objects.create(
         enrollment=enrollment,
         campaign_message=enrollment.campaign.steps.get(),
         doctor=enrollment.doctor,
-        channel="sms",
         status=status,
         **{**defaults, **fields},
     )
@@ -176,6 +180,36 @@ def test_chart_has_a_bar_for_each_day(admin_client: Client) -> None:
     )
 
 
+@pytest.mark.usefixtures("_machines_run")
+def test_machines_tell_their_last_sign_of_life_in_words(admin_client: Client) -> None:
+    engine.campaign()
+    delivery("scheduled", channel="email", scheduled_at=NOW - timedelta(minutes=20))
+    Heartbeat.objects.filter(kind="web").update(
+        name="web:front:7", at=NOW - timedelta(minutes=4), started_at=NOW - 3 * DAY
+    )
+    Heartbeat.objects.create(  # stopped, and missed by nobody
+        name="web:front:6", kind="web", at=NOW - 2 * timedelta(hours=1), started_at=NOW - 9 * DAY
+    )
+    rows = {(row.name, row.note): row.measures for row in shown(admin_client)["machines"]}
+    ours = f"process {os.getpid()} on {socket.gethostname()}"
+    assert list(rows) == [
+        *((f"{channel} lane", "") for channel in ("WhatsApp", "SMS", "E-mail")),
+        *(("Scheduler", ours), ("Web server", "process 7 on front"), ("Worker", ours)),
+    ]
+    assert rows["SMS lane", ""] == [
+        Measure("just now", "3 sent by its last run"),
+        Measure("", "Nothing waits.", Light("success", "Sends")),
+    ]
+    assert rows["E-mail lane", ""][1] == Measure(
+        "", "The oldest E-mail message has been due for 20 minutes.", Light("danger", "Look at it")
+    )
+    assert rows["Web server", "process 7 on front"] == [
+        Measure("4 minutes ago"),
+        Measure("", "started 3 days ago", Light("warning", "Silent")),
+    ]
+    assert "process 7 on front" in admin_client.get(HOME).content.decode()
+
+
 # --- nothing yet, and nothing to see --------------------------------------------------------
 
 
@@ -226,26 +260,24 @@ def texts() -> list[str]:
     return [problem.text for problem in health.problems(NOW)]
 
 
-@pytest.mark.usefixtures("_scheduler_runs")
+@pytest.mark.usefixtures("_machines_run")
 def test_healthy_site_has_no_problems() -> None:
     delivery("scheduled")
     assert texts() == []
 
 
-def test_scheduler_that_never_ran_or_stopped_is_told() -> None:
-    assert texts() == ["No scheduled work has run yet: nobody is enrolled and nothing is sent."]
-    crontab = CrontabSchedule.objects.create(minute="*")
-    PeriodicTask.objects.create(
-        name="tick", task="x", crontab=crontab, last_run_at=NOW - timedelta(hours=1)
-    )
-    assert texts() == ["No scheduled work has run since 04 Mar, 11:00."]
-
-
-@pytest.mark.usefixtures("_scheduler_runs")
+@pytest.mark.usefixtures("_machines_run")
 def test_problems_are_told_in_words_with_a_link(admin_client: Client) -> None:
     stuck = engine.campaign(days=())
     account = ProviderAccount.objects.create(channel="sms", provider="sandbox", is_paused=True)
-    delivery("scheduled", scheduled_at=NOW - timedelta(minutes=20))
+    ProviderAccount.objects.create(
+        channel="whatsapp",
+        provider="sandbox",
+        closed_until=NOW + timedelta(minutes=5),
+        last_trouble="The provider did not answer.",
+    )
+    for channel in ("sms", "email"):
+        delivery("scheduled", channel=channel, scheduled_at=NOW - timedelta(minutes=20))
     late = delivery("unknown")
     ProviderEvent.objects.create(
         provider="x",
@@ -260,8 +292,9 @@ def test_problems_are_told_in_words_with_a_link(admin_client: Client) -> None:
     )
     assert texts() == [
         f"“{stuck}” can't send. The campaign has no steps: add at least one below.",
-        "SMS via sandbox is paused by hand: its messages wait.",
-        "1 message should have left more than 15 minutes ago.",
+        "SMS via sandbox: its messages wait. The account is paused by hand.",
+        "WhatsApp via sandbox: its messages wait. The provider did not answer.",
+        "The oldest E-mail message has been due for 20 minutes.",
         "1 message had no answer from the provider, may have arrived, and is not sent again.",
         "1 report from a provider is not counted yet.",
         "Nothing was imported from “a.csv”: It is empty.",

@@ -41,9 +41,11 @@ OUR_SCHEDULES = {
     "enroll-doctors": ("50", "*", "campaigns.tasks.enroll_segments"),
     "dispatch-messages": ("*", "*", "messaging.tasks.dispatch_due"),
     "reap-expired-leases": ("*", "*", "messaging.tasks.reap_expired_leases"),
+    "reconcile-unknown": ("*/10", "*", "messaging.tasks.reconcile_unknown"),
     "end-finished-enrollments": ("20", "*", "campaigns.tasks.end_finished_enrollments"),
     "apply-reports": ("*", "*", "messaging.tasks.apply_reports"),
     "figures-of-today": ("40", "*", "campaigns.tasks.count_today"),
+    "audit-deliveries": ("10", "4", "messaging.tasks.audit_deliveries"),
 }
 
 STRATEGY = {message.template_key: message for message in parse.messages()}
@@ -240,7 +242,7 @@ def strategy_schedules() -> dict[str, tuple[str, str, str]]:
 def test_schedules_are_the_strategys_and_ours() -> None:
     theirs = strategy_schedules()
     assert len(theirs) == 6
-    assert len(load(FIXTURES / "schedules.yaml")) == len(SCHEDULES) == 13
+    assert len(load(FIXTURES / "schedules.yaml")) == len(SCHEDULES) == 15
     rows = {
         name: (row["crontab"]["minute"], row["crontab"]["hour"], row["task"])
         for name, row in SCHEDULES.items()

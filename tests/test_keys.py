@@ -10,6 +10,7 @@ from django.apps import apps
 from django.db import DataError, IntegrityError, connection, models, transaction
 
 from campaigns.models import Campaign
+from messaging.models import SendWindow
 from segments.models import Doctor
 from segments.models.fields import UuidV7Field, uuid7
 from tests.strategy.catalogue import read_catalogue
@@ -39,7 +40,8 @@ def _keys(function: str, count: int) -> list[uuid.UUID]:
 
 
 def test_every_uuid_key_is_drawn_by_python_and_by_the_database() -> None:
-    keys = [model._meta.pk for model in apps.get_models()]
+    # The key of a window is the claim that its sender draws.
+    keys = [model._meta.pk for model in apps.get_models() if model is not SendWindow]
     uuids = [key for key in keys if isinstance(key, models.UUIDField)]
     assert len(uuids) >= 8  # the strategy's tables
     with connection.cursor() as cursor:

@@ -51,11 +51,13 @@ SCHEDULES: dict[str, tuple[str, list[str]]] = {
     "schedule-messages": ("campaigns.tasks.schedule_campaign_messages", hourly(0)),
     "dispatch-messages": ("messaging.tasks.dispatch_due", hourly(*range(60))),
     "reap-expired-leases": ("messaging.tasks.reap_expired_leases", hourly(*range(60))),
+    "reconcile-unknown": ("messaging.tasks.reconcile_unknown", hourly(0, 10, 20, 30, 40, 50)),
     "end-finished-enrollments": ("campaigns.tasks.end_finished_enrollments", hourly(20)),
     "apply-reports": ("messaging.tasks.apply_reports", hourly(*range(60))),
     "figures-of-today": ("campaigns.tasks.count_today", hourly(40)),
     "daily-analytics": ("campaigns.tasks.calculate_daily_campaign_analytics", ["23:00"]),
     "cleanup-expired-segments": ("segments.tasks.cleanup_expired_segments", ["03:00"]),
+    "audit-deliveries": ("messaging.tasks.audit_deliveries", ["04:10"]),
 }
 
 
@@ -323,11 +325,8 @@ def test_clock_writes_when_it_last_ran_and_nothing_else(traveller: Traveller) ->
     PeriodicTask.objects.update(date_changed=edited)
     PeriodicTask.objects.exclude(name="schedule-messages").update(enabled=False)
     clock = Clock()
-    run(clock, traveller, MIDNIGHT, MIDNIGHT + MINUTE)
-    with CaptureQueriesContext(
-        connection,
-    ) as queries:
-        clock.sync()
+    with CaptureQueriesContext(connection) as queries:
+        run(clock, traveller, MIDNIGHT, MIDNIGHT + MINUTE)
     (update,) = [query["sql"] for query in queries if query["sql"].startswith("UPDATE")]
     columns = update.partition(" SET ")[2].partition(" WHERE ")[0]
     assert [part.split(" = ")[0].strip('"') for part in columns.split(", ")] == [

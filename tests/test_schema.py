@@ -23,10 +23,10 @@ ADDED_COLUMNS = {
     "campaign_enrollments": {"converted_at", "next_due_at", "subject"},
     "message_deliveries": {
         "claim_id",
+        "crashes",
         "due_at",
         "expires_at",
         "failed_at",
-        "lease_expires_at",
         "skip_detail",
         "skip_reason",
         "target_url",
@@ -37,7 +37,13 @@ ADDED_COLUMNS = {
     "user_segments": {"inactive_since", "subject"},
     "message_templates": {"title"},
     "campaign_analytics": set[str](),
-    "unsubscribe_records": {"delivery_id", "revoked_at", "source"},
+    "unsubscribe_records": {
+        "consent_version",
+        "delivery_id",
+        "revoked_at",
+        "revoked_version",
+        "source",
+    },
 }
 # NULL in the strategy's SQL, refused by ours: no row has ever a reason to be without.
 STRICTER_COLUMNS = {
@@ -77,6 +83,7 @@ ADDED_RULES = {
     "message_deliveries": {
         "CHECK (((NOT ((status)::text = 'failed'::text)) OR (error_message IS NOT NULL)))",
         "CHECK (((NOT ((status)::text = 'skipped'::text)) OR (skip_reason IS NOT NULL)))",
+        "CHECK ((crashes >= 0))",
         "FOREIGN KEY (user_id) REFERENCES doctors(id)",
         "UNIQUE (campaign_message_id, enrollment_id)",
         "UNIQUE INDEX btree (token) WHERE (token IS NOT NULL)",
@@ -102,7 +109,6 @@ ADDED_INDEXES = {
         "idx_message_deliveries_extern",
         "idx_message_deliveries_facts",
         "idx_message_deliveries_lane",
-        "idx_message_deliveries_lease",
         "idx_message_deliveries_trouble",
         "message_deliveries_user_id_75b83d3b",
     },

@@ -1,6 +1,7 @@
 """Templates, deliveries, attempts, reports, consent and provider accounts."""
 
 from messaging.models.account import ProviderAccount
+from messaging.models.audit import AuditRun
 from messaging.models.consent import ConsentRecord, UnsubscribeRecord
 from messaging.models.delivery import (
     AttemptOutcome,
@@ -10,21 +11,27 @@ from messaging.models.delivery import (
     SkipReason,
 )
 from messaging.models.event import EventKind, ProviderEvent
+from messaging.models.heartbeat import Heartbeat, HeartbeatKind
 from messaging.models.sandbox import SandboxMessage
 from messaging.models.template import Channel, MessageTemplate
+from messaging.models.window import SendWindow
 
 __all__ = [
     "AttemptOutcome",
+    "AuditRun",
     "Channel",
     "ConsentRecord",
     "DeliveryAttempt",
     "DeliveryStatus",
     "EventKind",
+    "Heartbeat",
+    "HeartbeatKind",
     "MessageDelivery",
     "MessageTemplate",
     "ProviderAccount",
     "ProviderEvent",
     "SandboxMessage",
+    "SendWindow",
     "SkipReason",
     "UnsubscribeRecord",
 ]

@@ -54,6 +54,16 @@ class UnsubscribeRecord(models.Model):
     revoked_at = models.DateTimeField(
         null=True, blank=True, help_text="When the doctor took it back."
     )
+    # Written by the database (migration 0002), which raises the doctor's counter with each.
+    consent_version = models.IntegerField(
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text="The doctor's consent counter from this opt-out on.",
+    )
+    revoked_version = models.IntegerField(
+        null=True, editable=False, help_text="The counter from the moment it was taken back."
+    )
 
     objects = UnsubscribeQuerySet.as_manager()
 
@@ -88,6 +98,12 @@ class ConsentRecord(models.Model):
     source = models.CharField(max_length=100, help_text="Such as sign-up form, 2026 version.")
     text_shown = models.TextField(blank=True, help_text="The words that the doctor agreed to.")
     import_run = models.ForeignKey(ImportRun, on_delete=models.SET_NULL, null=True, blank=True)
+    consent_version = models.IntegerField(
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text="The doctor's consent counter from this record on; written by the database.",
+    )
 
     class Meta:
         db_table = "consent_records"

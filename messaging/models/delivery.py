@@ -113,8 +113,11 @@ class MessageDelivery(models.Model):
     claim_id = models.UUIDField(
         null=True, blank=True, help_text="Who sends it; a result under another claim is refused."
     )
-    lease_expires_at = models.DateTimeField(
-        null=True, blank=True, help_text="Sending after this time: the result is unknown."
+    crashes = models.PositiveSmallIntegerField(
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text="Times that its worker ended while preparing it; then it is prepared alone.",
     )
     token = models.CharField(
         max_length=22,
@@ -134,6 +137,7 @@ class MessageDelivery(models.Model):
         verbose_name = "delivery"
         verbose_name_plural = "deliveries"
         ordering = ["-id"]
+        permissions = [("send_again_messagedelivery", "Can send an unanswered message again")]
         constraints = [
             models.UniqueConstraint(
                 fields=["campaign_message", "enrollment"], name="message_deliveries_step_once"
@@ -165,19 +169,13 @@ class MessageDelivery(models.Model):
                 name="idx_message_deliveries_lane",
                 condition=Q(status=DeliveryStatus.SCHEDULED),
             ),
-            # the reaper: leases that ran out.
-            models.Index(
-                fields=["lease_expires_at"],
-                name="idx_message_deliveries_lease",
-                condition=Q(status=DeliveryStatus.SENDING),
-            ),
             # callbacks that name the provider's id.
             models.Index(
                 fields=["external_id"],
                 name="idx_message_deliveries_extern",
                 condition=Q(external_id__isnull=False),
             ),
-            # admin and dashboard: the few that failed, broke off or were skipped, newest first.
+            # admin, dashboard and reconciler: the few that failed, broke off or were skipped.
             models.Index(
                 fields=["status", "id"],
                 name="idx_message_deliveries_trouble",
@@ -206,12 +204,13 @@ class AttemptOutcome(models.TextChoices):
     REFUSED = "refused", "Refused"
     UNKNOWN = "unknown", "No answer"
     RELEASED = "released", "Given back before the call"
+    WRITTEN_OFF = "written_off", "No answer, sent again by hand"
 
 
 class DeliveryAttempt(models.Model):
     """One authorised hand-off to a provider, written before the provider hears of it.
 
-    Caps count pending, accepted and unknown ones; never refused or released ones.
+    Caps count pending, accepted, unknown and written-off ones; never refused or released ones.
     """
 
     id = UuidV7Field()
@@ -221,6 +220,7 @@ class DeliveryAttempt(models.Model):
         on_delete=models.CASCADE,
         db_column="user_id",
         db_index=False,  # idx_delivery_attempts_doctor
+        db_constraint=False,  # the delivery's own doctor: checking it twice costs a tenth of a send
         related_name="attempts",
     )
     account = models.ForeignKey(
@@ -228,6 +228,7 @@ class DeliveryAttempt(models.Model):
         on_delete=models.PROTECT,
         null=True,
         db_index=False,  # a handful of accounts: an index would find half the table
+        db_constraint=False,  # written by the sender, which has just read it; never deleted
         related_name="attempts",
     )
     channel = models.CharField(max_length=20, choices=Channel)
@@ -243,7 +244,7 @@ class DeliveryAttempt(models.Model):
     counts = models.BooleanField(
         default=True,
         db_default=True,
-        help_text="It went out, or may have: the caps count it.",
+        help_text="It went out, or may have, and no other attempt takes its place.",
     )
     external_id = models.CharField(max_length=255, null=True, blank=True)
     error_code = models.CharField(max_length=50, default="", db_default="", blank=True)

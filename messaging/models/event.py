@@ -34,6 +34,11 @@ class ProviderEvent(models.Model):
     occurred_at = models.DateTimeField()
     received_at = models.DateTimeField(db_default=TransactionNow())
     processed_at = models.DateTimeField(null=True, blank=True)
+    parked_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When it was put aside: it names a message that is not known (yet).",
+    )
     is_machine = models.BooleanField(
         "by a machine",
         default=False,
@@ -50,10 +55,17 @@ class ProviderEvent(models.Model):
             )
         ]
         indexes = [
-            # track.apply_events: what is not processed yet.
+            # track.apply_events: what is not processed yet, and what was put aside.
             models.Index(
-                fields=["id"], name="idx_provider_events_open", condition=Q(processed_at=None)
-            )
+                fields=["id"],
+                name="idx_provider_events_open",
+                condition=Q(processed_at=None, parked_at=None),
+            ),
+            models.Index(
+                fields=["received_at"],
+                name="idx_provider_events_parked",
+                condition=Q(processed_at=None, parked_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

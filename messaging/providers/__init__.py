@@ -7,9 +7,11 @@ from django.core.exceptions import ImproperlyConfigured
 
 from messaging.providers.base import Provider
 from messaging.providers.sandbox import SandboxProvider
+from messaging.providers.smtp import SmtpProvider
 
 PROVIDERS: dict[str, type[Provider]] = {
     "sandbox": SandboxProvider,
+    "smtp": SmtpProvider,
 }
 
 
@@ -24,9 +26,10 @@ def provider_for(channel: str) -> Provider:
             f"MESSAGE_PROVIDERS names {name!r} for {channel}. Known providers: "
             f"{', '.join(sorted(PROVIDERS))}."
         )
-    return _instance(name)
+    return instance(name)
 
 
 @cache
-def _instance(name: str) -> Provider:
+def instance(name: str) -> Provider:
+    """The provider of that name, one per process: it may keep connections open."""
     return PROVIDERS[name]()

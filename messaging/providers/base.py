@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
+
+from django.conf import settings
+
+# Answers in a row that do not come from a provider in good health: then nothing more is begun.
+TROUBLE_LIMIT = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """One rendered message, ready to go to one person."""
 
     delivery_id: uuid.UUID
@@ -31,12 +36,19 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The provider definitely did not take it: only then may it be tried again."""
+    """The provider definitely did not take it: only then may it be tried again.
+
+    `retry_after`: the provider's own wish, at least that long. `is_throttle`: that wish is about
+    everything, not about this message. `is_outage`: the provider is at fault and not the message,
+    such as a connection that cannot be made.
+    """
 
     code: str
     message: str
     permanent: bool
     retry_after: timedelta | None = None
+    is_throttle: bool = False
+    is_outage: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +58,57 @@ class Unknown:
     error: str
 
 
-Receipt = Accepted | Refused | Unknown
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """It was never begun: the window's time was up, or the provider had stopped answering."""
+
+
+Receipt = Accepted | Refused | Unknown | NotSent
+
+
+def clock() -> float:
+    """Seconds that also pass while the process is stopped or the machine is asleep."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class HandOff:
+    """One window on its way out: what a provider asks before each message and tells after it.
+
+    Not before asking, and not without telling: that is what keeps a worker that was frozen from
+    sending what somebody else may have given back, and a dead provider from taking a whole window
+    down with it. Safe to use from the threads of one window.
+    """
+
+    def __init__(self, now: datetime, authorised: float | None = None) -> None:
+        """`now`: the engine's time; `authorised`: clock() when the window was authorised."""
+        self.now = now
+        began = clock() if authorised is None else authorised
+        self._begin_by = began + settings.HAND_OFF_WITHIN.total_seconds()
+        self._end_by = began + settings.CALL_DEADLINE.total_seconds()
+        self._trouble = 0
+
+    def may_begin(self) -> bool:
+        """Whether one more message may be begun now; if not, its receipt is NotSent."""
+        return self._trouble < TROUBLE_LIMIT and clock() < self._begin_by
+
+    def seconds_left(self) -> float:
+        """For what has begun: seconds until it must have ended; never less than zero."""
+        return max(0.0, self._end_by - clock())
+
+    def note(self, receipt: Receipt) -> Receipt:
+        """Tell what became of a message, as soon as it is known; returns the same."""
+        if is_trouble(receipt):
+            self._trouble += 1
+        elif isinstance(receipt, Refused) and receipt.is_throttle:
+            self._trouble = TROUBLE_LIMIT
+        elif not isinstance(receipt, NotSent):
+            self._trouble = 0
+        return receipt
+
+
+def is_trouble(receipt: Receipt) -> bool:
+    """Whether the answer says that the provider, and not the message, is unwell."""
+    return isinstance(receipt, Unknown) or (isinstance(receipt, Refused) and receipt.is_outage)
 
 
 class Provider(Protocol):
@@ -54,6 +116,19 @@ class Provider(Protocol):
 
     name: str
 
-    def send(self, messages: Sequence[Outgoing], now: datetime) -> list[Receipt]:
-        """Hand the messages over; one receipt each, in the same order. Raises nothing."""
+    def send(self, messages: Sequence[Outgoing], hand_off: HandOff) -> list[Receipt]:
+        """Hand the messages over; one receipt each, in the same order. Raises nothing.
+
+        Asks `hand_off` before each message, tells it each receipt, and has every call ended by
+        its deadline.
+        """
+        ...
+
+
+@runtime_checkable
+class CanLookUp(Protocol):
+    """A provider that can be asked what became of a message."""
+
+    def look_up(self, delivery_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Receipt]:
+        """What it says of these deliveries; one that it does not know or cannot tell is absent."""
         ...

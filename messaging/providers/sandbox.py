@@ -1,12 +1,12 @@
 """The provider that sends nothing: what it accepts is kept, to be read in the admin."""
 
+import uuid
 from collections.abc import Sequence
-from datetime import datetime
 
 from django.db import DatabaseError
 
 from messaging.models import SandboxMessage
-from messaging.providers.base import Accepted, Outgoing, Receipt, Unknown
+from messaging.providers.base import Accepted, HandOff, NotSent, Outgoing, Receipt, Unknown
 
 
 class SandboxProvider:
@@ -14,11 +14,13 @@ class SandboxProvider:
 
     name = "sandbox"
 
-    def send(self, messages: Sequence[Outgoing], now: datetime) -> list[Receipt]:
+    def send(self, messages: Sequence[Outgoing], hand_off: HandOff) -> list[Receipt]:
         """Keep the messages, in one statement; all are kept, or none and all are Unknown.
 
         Handing a delivery over again leaves its first text as it is: that one "went out".
         """
+        if not hand_off.may_begin():
+            return [NotSent()] * len(messages)
         rows = [
             SandboxMessage(
                 delivery_id=message.delivery_id,
@@ -26,7 +28,7 @@ class SandboxProvider:
                 subject=message.subject,
                 text=message.text,
                 html=message.html,
-                accepted_at=now,
+                accepted_at=hand_off.now,
             )
             for message in messages
         ]
@@ -36,3 +38,8 @@ class SandboxProvider:
             # Its text may quote the message.
             return [Unknown(type(error).__name__)] * len(messages)
         return [Accepted(f"{self.name}-{message.delivery_id}") for message in messages]
+
+    def look_up(self, delivery_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Receipt]:
+        """Accepted, for each that was kept."""
+        kept = SandboxMessage.objects.filter(pk__any_of=delivery_ids)
+        return {pk: Accepted(f"{self.name}-{pk}") for pk in kept.values_list("pk", flat=True)}

@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from campaigns import analytics, convert, enroll, launch, schedule
 from campaigns.models import Campaign, CampaignStatus
-from messaging import record, send
+from messaging import reap, send
 from messaging.models import Channel, DeliveryAttempt
 from reengage import initial, supervise
 from reengage.demo.audience import Audience
@@ -128,7 +128,7 @@ class Replay:
         if (now - self.start).days in ANALYZED and now.hour == SENDING[-1]:
             _analyze()
         self.audience.react(now)
-        record.reap(now)
+        reap.reap(now)
         schedule.schedule_due(now)
         for channel in Channel.values:
             while tally := send.send_due(channel, now):

@@ -143,7 +143,7 @@ class Kind:
     addresses: tuple[Address, ...] = ()
     shape: Shape | None = None
     run_field: str = ""  # the model's foreign key to the ImportRun
-    changes_consent: bool = False  # imported rows raise Doctor.consent_version
+    changes_consent: bool = False  # each row written raises Doctor.consent_version
 
     def column(self, name: str) -> Column:
         """The column of that name; KeyError for another."""

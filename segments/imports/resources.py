@@ -22,7 +22,6 @@ from segments.imports.kinds import KINDS, Address, Kind
 from segments.imports.tables import rows
 from segments.imports.values import BadValueError
 from segments.imports.xlsx import cell_text
-from segments.models import Doctor
 
 # ruff: noqa: ARG002  signatures of import-export
 
@@ -184,12 +183,6 @@ class KindResource(ModelResource):  # type: ignore[misc]  # untyped base
         names.update(name for address in self.kind.addresses for name in address.columns)
         names.update(column.name for column in self.kind.stored if column.refers_to)
         return {self.kind.column(name).attribute for name in names if name in self.fields}
-
-    def before_save_instance(self, instance: models.Model, row: Any, **kwargs: Any) -> None:
-        """Tell the doctor's row where consent changes, as every change of consent does."""
-        if self.kind.changes_consent:
-            doctor = Doctor.objects.filter(pk=getattr(instance, "doctor_id", 0))
-            doctor.update(consent_version=F("consent_version") + 1)
 
     # --- Export
 

@@ -78,7 +78,7 @@ def _update(cursor: CursorWrapper, stage: Stage, run: ImportRun, now: datetime) 
         table=stage.table,
         assignments=sql.SQL(", ").join(assignments),
     )
-    return _write(cursor, stage, statement, list(stamps.values()))
+    return _write(cursor, statement, list(stamps.values()))
 
 
 def _insert(cursor: CursorWrapper, stage: Stage, run: ImportRun, now: datetime) -> int:
@@ -92,29 +92,17 @@ def _insert(cursor: CursorWrapper, stage: Stage, run: ImportRun, now: datetime) 
         values=sql.SQL(", ").join([*given.values(), *(sql.SQL("%s") for _ in constants)]),
         source=stage.source(),
     )
-    return _write(cursor, stage, statement, list(constants.values()))
+    return _write(cursor, statement, list(constants.values()))
 
 
-def _write(cursor: CursorWrapper, stage: Stage, statement: Sql, params: list[Any]) -> int:
-    """Execute it and return how many rows it wrote; where it is consent, tell the doctors' rows."""
-    if not stage.kind.changes_consent:
-        cursor.execute(statement, params)
-        return int(cursor.rowcount)
-    doctor = _target(stage, "doctor")
-    cursor.execute(
-        sql.SQL(
-            "WITH written AS ({statement} RETURNING t.{doctor}), told AS ("
-            "UPDATE {doctors} SET consent_version = consent_version + 1 "
-            "WHERE id IN (SELECT {doctor} FROM written)) SELECT count(*) FROM written"
-        ).format(statement=statement, doctor=doctor, doctors=table(Doctor)),
-        params,
-    )
-    written: int = cursor.fetchone()[0]
-    return written
+def _write(cursor: CursorWrapper, statement: Sql, params: list[Any]) -> int:
+    """Execute it and return how many rows it wrote."""
+    cursor.execute(statement, params)
+    return int(cursor.rowcount)
 
 
 def _lock_doctors(cursor: CursorWrapper) -> None:
-    """As every change of consent does, before its own rows."""
+    """As every change of consent does, before its own rows; the database raises their counters."""
     cursor.execute(
         sql.SQL(
             "SELECT FROM {} WHERE external_id IN (SELECT doctor_id FROM {}) "

@@ -10,9 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from campaigns.models import Campaign, CampaignMessage
-from messaging.models import (
-    MessageDelivery,
-)
+from messaging.models import Heartbeat, MessageDelivery, SendWindow
 from segments.models import (
     Doctor,
 )
@@ -26,7 +24,9 @@ pytestmark = pytest.mark.django_db
 def test_registry_every_model_of_the_project_has_a_page() -> None:
     own = {"campaigns", "messaging", "segments"}
     missing = {m for m in apps.get_models() if m._meta.app_label in own} - set(MODELS)
-    assert missing == {CampaignMessage}  # edited on the campaign's page
+    # Steps are edited on the campaign's page; the dashboard shows signs of life, and nobody needs
+    # to see which worker holds what.
+    assert missing == {CampaignMessage, Heartbeat, SendWindow}
 
 
 @pytest.mark.parametrize("model", MODELS, ids=label)

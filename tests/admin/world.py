@@ -16,6 +16,7 @@ from django_celery_beat.models import (
 
 from campaigns.models import CampaignAnalytics, CampaignEnrollment
 from messaging.models import (
+    AuditRun,
     ConsentRecord,
     DeliveryAttempt,
     MessageDelivery,
@@ -43,6 +44,7 @@ from tests.engine import DAY, NOW
 
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
 READ_ONLY = [
+    AuditRun,
     CampaignAnalytics,
     CampaignEnrollment,
     DeliveryAttempt,
@@ -105,9 +107,20 @@ def make(number: int) -> None:
         delivery=delivery, recipient="+919812345678", text="Dear Dr. Rao", accepted_at=NOW
     )
     UnsubscribeRecord.objects.create(doctor=doctor, channel="sms", delivery=delivery)
+    make_audit(delivery)
     CampaignAnalytics.objects.create(campaign=made, date=NOW.date(), channel="sms", total_sent=1)
     make_activity(number, doctor)
     make_schedules(number)
+
+
+def make_audit(delivery: MessageDelivery) -> AuditRun:
+    """A check that found one thing."""
+    row = {"kind": "delivery", "key": str(delivery.pk), "what": "It went out twice."}
+    found = {"count": 1, "note": "", "seconds": 0.1, "examples": [row]}
+    words = {"name": "twice", "promise": "all went out once", "fault": "went out twice"}
+    return AuditRun.objects.create(
+        started_at=NOW, finished_at=NOW, result={"I1": {**words, **found}}
+    )
 
 
 def make_activity(number: int, doctor: Doctor) -> None:

@@ -2,12 +2,9 @@
 
 import random
 import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import connections, transaction
 
 from campaigns.enroll import enroll
 from campaigns.models import CampaignEnrollment
@@ -16,28 +13,14 @@ from messaging.authorize import authorize_due
 from messaging.models import DeliveryAttempt, EventKind, MessageDelivery, SandboxMessage
 from messaging.optout import opt_out
 from messaging.providers.base import Accepted
-from messaging.record import Tally, record
+from messaging.record import Tally
 from messaging.send import run_lane
 from messaging.track import Event, apply_events, store
 from segments.models import Doctor
-from tests.engine import DAY, NOW, campaign, enrolled, member
+from tests.engine import DAY, NOW, answer, campaign, enrolled, member
+from tests.messaging.together import at_once, waits_for_a_lock
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def at_once(*calls: Callable[[], Any]) -> list[Any]:
-    """Run the calls in threads that start together; their results, or the first error."""
-    gate = threading.Barrier(len(calls))
-
-    def run(call: Callable[[], Any]) -> Any:
-        try:
-            gate.wait(10)
-            return call()
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return [future.result(60) for future in [pool.submit(run, call) for call in calls]]
 
 
 def drain(channel: str) -> None:
@@ -87,9 +70,9 @@ def test_an_opt_out_while_sending_stops_every_later_message():
     at_once(opt_everybody_out, lambda: drain("sms"), lambda: drain("email"))
     drain("sms"), drain("email")
     assert set(MessageDelivery.objects.values_list("status", flat=True)) <= {"sent", "skipped"}
-    # Each attempt saw the consent that held when it was authorised: the one before the opt-out.
-    assert set(DeliveryAttempt.objects.values_list("consent_version", flat=True)) <= {0}
-    assert set(Doctor.objects.values_list("consent_version", flat=True)) == {1}
+    # Each attempt saw the counter as it was before the opt-out: raised by the consent alone.
+    assert set(DeliveryAttempt.objects.values_list("consent_version", flat=True)) <= {1}
+    assert set(Doctor.objects.values_list("consent_version", flat=True)) == {2}
 
 
 def test_an_opt_out_that_holds_the_doctor_first_wins():
@@ -122,8 +105,8 @@ def test_an_authorisation_that_holds_the_doctor_first_makes_the_opt_out_wait():
     thread.join(10)
     assert done.is_set()
     attempt = DeliveryAttempt.objects.get(delivery_id=claim.delivery_id)
-    assert attempt.consent_version == 0
-    assert Doctor.objects.get().consent_version == 1
+    assert attempt.consent_version == 1
+    assert Doctor.objects.get().consent_version == 2
 
 
 def test_recording_and_reports_at_once_never_wait_in_a_circle():
@@ -137,7 +120,7 @@ def test_recording_and_reports_at_once_never_wait_in_a_circle():
     random.Random(1).shuffle(events)
     store(events, NOW)
     receipts = [Accepted(str(claim.delivery_id)) for claim in claims]
-    at_once(lambda: record(claims, receipts, NOW, Tally()), lambda: apply_events(NOW))
+    at_once(lambda: answer(claims, receipts, NOW), lambda: apply_events(NOW))
     assert set(MessageDelivery.objects.values_list("status", flat=True)) == {"delivered"}
     assert not MessageDelivery.objects.filter(external_id=None).exists()
 
@@ -147,16 +130,6 @@ def test_a_lane_ends_when_its_time_is_over():
     schedule_due(NOW)
     assert not run_lane("sms", lambda: NOW, NOW)
     assert run_lane("sms", lambda: NOW, NOW + DAY) == Tally(sent=2)
-
-
-def waits_for_a_lock() -> bool:
-    """Wait until another connection waits for a lock."""
-    for _ in range(100):
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_sleep(0.05), count(*) FROM pg_locks WHERE NOT granted")
-            if cursor.fetchone()[1]:
-                return True
-    return False
 
 
 def test_a_scheduler_and_an_opt_out_at_once_neither_wait_in_a_circle_nor_write_afterwards():

@@ -5,7 +5,9 @@ from datetime import timedelta
 import pytest
 
 from campaigns.enroll import enroll_running
+from campaigns.schedule import schedule_due
 from messaging.models import DeliveryAttempt, MessageDelivery
+from messaging.plan import load_steps, moment
 from tests.engine import DAY, NOW, campaign, enrolled, member, send_all, statuses
 
 pytestmark = pytest.mark.django_db
@@ -29,6 +31,21 @@ def test_the_no_show_sequence_keeps_room_for_its_third_day():
     }  # fmt: skip
     kept = MessageDelivery.objects.get(channel="sms", campaign_message__delay_days=2)
     assert kept.skip_detail == "2 messages in 24 hours; kept for WhatsApp of day 5"
+
+
+def test_the_plan_knows_when_a_step_that_is_not_scheduled_yet_will_expire():
+    (enrollment,) = enrolled(days=(0, 1, 5, 6), channels=("whatsapp", "sms"))
+    planned = {
+        (row.day, row.channel): (moment(row.due), moment(row.expires))
+        for row in load_steps([enrollment.doctor_id], NOW)
+    }
+    schedule_due(NOW, 7 * DAY)
+    assert planned == {
+        (row.campaign_message.delay_days, row.channel): (row.due_at, row.expires_at)
+        for row in MessageDelivery.objects.select_related("campaign_message")
+    }
+    due, expires = planned[0, "sms"]
+    assert expires - due == 24 * HOUR  # the next SMS comes then
 
 
 def test_two_campaigns_on_one_doctor_keep_the_caps_and_the_better_one_goes_first():

@@ -11,8 +11,8 @@ from django.core.exceptions import ImproperlyConfigured
 from campaigns.models import Campaign, CampaignEnrollment, CampaignMessage
 from messaging.checks import check_providers
 from messaging.models import Channel, MessageDelivery, MessageTemplate, SandboxMessage
-from messaging.providers import provider_for
-from messaging.providers.base import Accepted, Outgoing, Unknown
+from messaging.providers import PROVIDERS, provider_for
+from messaging.providers.base import Accepted, HandOff, Outgoing, Unknown
 from messaging.providers.sandbox import SandboxProvider
 from segments.models import Doctor
 
@@ -76,7 +76,7 @@ def test_sandbox_keeps_each_message_and_says_so_in_order(
 ) -> None:
     first, second, third = delivery_ids
     messages = [outgoing(third, "c"), outgoing(first, "a"), outgoing(second, "b")]
-    assert SandboxProvider().send(messages, now) == [
+    assert SandboxProvider().send(messages, HandOff(now)) == [
         Accepted(f"sandbox-{third}"),
         Accepted(f"sandbox-{first}"),
         Accepted(f"sandbox-{second}"),
@@ -92,10 +92,10 @@ def test_sandbox_keeps_the_first_text_of_a_delivery(
     delivery_ids: list[uuid.UUID], now: datetime
 ) -> None:
     first, second, _ = delivery_ids
-    SandboxProvider().send([outgoing(first, "first")], now)
+    SandboxProvider().send([outgoing(first, "first")], HandOff(now))
     later = now + timedelta(minutes=1)
     again = [outgoing(first, "again"), outgoing(second, "other"), outgoing(second, "twice")]
-    assert SandboxProvider().send(again, later) == [
+    assert SandboxProvider().send(again, HandOff(later)) == [
         Accepted(f"sandbox-{first}"),
         Accepted(f"sandbox-{second}"),
         Accepted(f"sandbox-{second}"),
@@ -112,7 +112,7 @@ def test_sandbox_writes_in_one_statement(
 ) -> None:
     messages = [outgoing(delivery_id) for delivery_id in delivery_ids[:count]]
     with django_assert_num_queries(1):
-        SandboxProvider().send(messages, now)
+        SandboxProvider().send(messages, HandOff(now))
     assert len(kept()) == count
 
 
@@ -121,7 +121,7 @@ def test_sandbox_with_nothing_to_send_does_nothing(
     now: datetime, django_assert_num_queries: Any
 ) -> None:
     with django_assert_num_queries(0):
-        assert SandboxProvider().send([], now) == []
+        assert SandboxProvider().send([], HandOff(now)) == []
 
 
 @pytest.mark.django_db(transaction=True)
@@ -130,10 +130,10 @@ def test_sandbox_raises_nothing_when_the_database_refuses(
 ) -> None:
     first, second, _ = delivery_ids
     messages = [outgoing(first), outgoing(second, "\x00")]
-    assert SandboxProvider().send(messages, now) == [Unknown("DataError")] * 2
+    assert SandboxProvider().send(messages, HandOff(now)) == [Unknown("DataError")] * 2
     # A delivery that is gone.
     messages = [outgoing(first), outgoing(uuid.uuid4())]
-    assert SandboxProvider().send(messages, now) == [Unknown("IntegrityError")] * 2
+    assert SandboxProvider().send(messages, HandOff(now)) == [Unknown("IntegrityError")] * 2
     assert kept() == {}
 
 
@@ -148,8 +148,9 @@ def test_provider_for_gives_each_channel_its_provider(channel: str, settings: An
 
 def test_wrong_provider_is_told_with_the_known_ones(settings: Any) -> None:
     settings.MESSAGE_PROVIDERS = {"whatsapp": "sandbox", "sms": "twillio"}
-    sms = "MESSAGE_PROVIDERS names 'twillio' for sms. Known providers: sandbox."
-    email = "MESSAGE_PROVIDERS names None for email. Known providers: sandbox."
+    known = f"Known providers: {', '.join(sorted(PROVIDERS))}."
+    sms = f"MESSAGE_PROVIDERS names 'twillio' for sms. {known}"
+    email = f"MESSAGE_PROVIDERS names None for email. {known}"
     with pytest.raises(ImproperlyConfigured) as raised:
         provider_for("sms")
     assert str(raised.value) == sms

@@ -1,6 +1,5 @@
 """The three steps on a real database: what goes out, what waits, what is skipped and why."""
 
-from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
@@ -11,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from campaigns.enroll import enroll
 from campaigns.models import CampaignEnrollment, CampaignMessage
 from campaigns.schedule import schedule_due
-from messaging.authorize import authorize_due
+from messaging.authorize import authorize_due, hand_over
 from messaging.models import (
     ConsentRecord,
     DeliveryAttempt,
@@ -22,8 +21,10 @@ from messaging.models import (
 )
 from messaging.optout import opt_out
 from messaging.providers import base, provider_for
-from messaging.record import RETRY_AFTER, Tally, reap, record
-from messaging.send import send_due, send_one
+from messaging.reap import reap
+from messaging.record import Tally, answered, record
+from messaging.retry import JITTER, LADDER
+from messaging.send import run_lane, send_due, send_one
 from segments.models import Certificate, Doctor
 from tests.engine import (
     DAY,
@@ -82,15 +83,40 @@ def test_sent_message_is_the_template_filled_in_with_its_way_out():
 
 
 def test_attempt_is_written_with_what_it_saw():
-    person = doctor(timezone="Asia/Kolkata", consent_version=4)
+    person = doctor(timezone="Asia/Kolkata", consent_version=4)  # and its consent is the fifth
     member(person)
     enrolled(0, days=(0,), channels=("sms",))
     ProviderAccount.objects.create(channel="sms", provider="sandbox")
     send_all(NOW)
     attempt = DeliveryAttempt.objects.get()
     assert (attempt.outcome, attempt.authorised_at, attempt.finished_at) == ("accepted", NOW, NOW)
-    assert (attempt.consent_version, attempt.timezone) == (4, "Asia/Kolkata")
+    assert (attempt.consent_version, attempt.timezone) == (5, "Asia/Kolkata")
     assert attempt.account.channel == "sms"
+
+
+def at_night(*people):
+    """They moved to where it is night, after their messages were scheduled."""
+    Doctor.objects.filter(pk__in=people).update(timezone="America/New_York")
+
+
+def test_a_window_says_how_many_went_waited_and_were_skipped():
+    enrollments = enrolled(4, days=(0,), channels=("sms",))
+    schedule_due(NOW)
+    first, second, third, _ = [enrollment.doctor_id for enrollment in enrollments]
+    at_night(first, second)
+    Doctor.objects.filter(pk=third).update(phone=None)
+    assert send_due("sms", NOW) == Tally(sent=1, deferred=2, skipped=1)
+
+
+def test_a_window_in_which_all_must_wait_does_not_end_the_lane(settings):
+    enrollments = enrolled(4, days=(0,), channels=("sms",))
+    schedule_due(NOW)
+    *first, _ = [enrollment.doctor_id for enrollment in enrollments]
+    at_night(*first)
+    in_line = MessageDelivery.objects.filter(doctor__in=first)
+    in_line.update(scheduled_at=NOW - timedelta(minutes=1))
+    settings.SEND_WINDOW_SIZE = 3
+    assert run_lane("sms", lambda: NOW, NOW + DAY) == Tally(sent=1, deferred=3)
 
 
 def test_sending_again_sends_nothing():
@@ -272,8 +298,8 @@ class Scripted:
     def __init__(self, receipt):
         self.receipt = receipt
 
-    def send(self, messages, now):
-        return [self.receipt for _ in messages]
+    def send(self, messages, hand_off):
+        return [hand_off.note(self.receipt) for _ in messages]
 
 
 @pytest.mark.parametrize(
@@ -293,7 +319,8 @@ def test_receipts_become_statuses(monkeypatch, receipt, status, outcome):
     assert (delivery.status, delivery.attempts.get().outcome) == (status, outcome)
     assert delivery.error_message
     assert delivery.sent_at is None
-    assert (delivery.scheduled_at == NOW + RETRY_AFTER) == (status == "scheduled")
+    waited = (delivery.scheduled_at - NOW) / LADDER[0]
+    assert (1 <= waited < 1 + JITTER) == (status == "scheduled")
 
 
 def test_refused_for_now_is_sent_later_and_unknown_never(monkeypatch):
@@ -307,14 +334,15 @@ def test_refused_for_now_is_sent_later_and_unknown_never(monkeypatch):
             patch.setattr("messaging.send.provider_for", lambda channel, r=receipt: Scripted(r))
             enrolled(days=(0,), channels=("sms",))
             send_all(NOW)
-        send_all(NOW + RETRY_AFTER)
+        send_all(NOW + LADDER[0] * (1 + JITTER))
         assert set(statuses().values()) == {after}
 
 
 def test_reap_turns_an_expired_lease_into_unknown_and_it_is_never_sent_again():
     enrolled(days=(0,), channels=("sms",))
     schedule_due(NOW)
-    (claim,) = authorize_due("sms", NOW).claims
+    (claim,) = authorize_due("sms", NOW, 500).claims
+    assert hand_over(claim.claim_id, NOW)
     assert reap(NOW + timedelta(seconds=90)) == 0
     assert reap(NOW + timedelta(seconds=91)) == 1
     send_all(NOW + timedelta(hours=1))
@@ -322,7 +350,8 @@ def test_reap_turns_an_expired_lease_into_unknown_and_it_is_never_sent_again():
     assert MessageDelivery.objects.get().error_message
     assert DeliveryAttempt.objects.get().outcome == "unknown"
     # The worker was only slow: its word, under the same claim, settles it.
-    record([claim], [base.Accepted("x-1")], NOW + timedelta(hours=2), Tally())
+    result = answered(claim.delivery_id, claim.claim_id, base.Accepted("x-1"))
+    record([result], NOW + timedelta(hours=2), Tally())
     assert statuses() == {"sms 0": "sent"}
     assert DeliveryAttempt.objects.get().outcome == "accepted"
 
@@ -330,9 +359,9 @@ def test_reap_turns_an_expired_lease_into_unknown_and_it_is_never_sent_again():
 def test_a_result_under_another_claim_is_refused():
     enrolled(days=(0,), channels=("sms",))
     schedule_due(NOW)
-    (claim,) = authorize_due("sms", NOW).claims
+    (claim,) = authorize_due("sms", NOW, 500).claims
     tally = Tally()
-    record([replace(claim, claim_id=uuid4())], [base.Accepted("x-1")], NOW, tally)
+    record([answered(claim.delivery_id, uuid4(), base.Accepted("x-1"))], NOW, tally)
     assert not tally
     assert statuses() == {"sms 0": "sending"}
 

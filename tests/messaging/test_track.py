@@ -9,11 +9,10 @@ import pytest
 from campaigns.schedule import schedule_due
 from messaging.authorize import authorize_due
 from messaging.models import EventKind, MessageDelivery, ProviderEvent
-from messaging.providers.base import Accepted
-from messaging.record import Tally, record
+from messaging.providers.base import Accepted, Unknown
 from messaging.tasks import process_engagement_events, update_message_delivery_status
 from messaging.track import Event, apply_events, store
-from tests.engine import NOW, enrolled, send_all
+from tests.engine import NOW, answer, enrolled, send_all
 
 pytestmark = pytest.mark.django_db
 MINUTE = timedelta(minutes=1)
@@ -97,7 +96,7 @@ def test_a_report_that_comes_before_our_own_record_is_not_lost():
     delivery = MessageDelivery.objects.get()
     store([report(delivery, "delivered", 0)], NOW)
     apply_events(NOW)
-    record([claim], [Accepted("x-1")], NOW + MINUTE, Tally())
+    answer([claim], [Accepted("x-1")], NOW + MINUTE)
     delivery.refresh_from_db()
     assert (delivery.status, delivery.external_id) == ("delivered", "x-1")
     assert delivery.sent_at == NOW
@@ -110,35 +109,21 @@ def test_a_failure_reported_before_our_own_record_keeps_its_reason_and_loses_no_
     first = MessageDelivery.objects.get(pk=claims[0].delivery_id)
     store([report(first, "failed", 0, detail={"error": "no such number"})], NOW)
     apply_events(NOW)
-    tally = Tally()
-    record(claims, [Accepted(f"x-{n}") for n in range(3)], NOW + MINUTE, tally)
+    tally = answer(claims, [Accepted(f"x-{n}") for n in range(3)], NOW + MINUTE)
     assert tally.sent == 3
     first.refresh_from_db()
     assert (first.status, first.error_message) == ("failed", "no such number")
     assert (first.failed_at, first.external_id) == (NOW, "x-0")
 
 
-def test_a_report_on_an_unknown_message_waits_for_it(delivery):
-    event = Event("test", "k", EventKind.DELIVERED, NOW, external_id="later")
-    store([event], NOW)
-    assert apply_events(NOW) == 0
-    MessageDelivery.objects.update(external_id="later")
-    assert apply_events(NOW) == 1
-    assert facts(delivery)[0] == "delivered"
-
-
-def test_a_report_settles_an_unknown_delivery(delivery):
-    MessageDelivery.objects.update(status="unknown", sent_at=None)
+def test_a_report_settles_an_unknown_delivery():
+    enrolled(days=(0,), channels=("sms",))
+    schedule_due(NOW)
+    answer(authorize_due("sms", NOW).claims, [Unknown("no answer")], NOW)
+    delivery = MessageDelivery.objects.get(status="unknown")
     store([report(delivery, "delivered", 2)], NOW)
     apply_events(NOW)
     assert facts(delivery)[0] == "delivered"
-
-
-def test_a_report_never_wakes_what_was_not_sent(delivery):
-    MessageDelivery.objects.update(status="skipped", skip_reason="converted")
-    store([report(delivery, "delivered", 2)], NOW)
-    apply_events(NOW)
-    assert facts(delivery)[0] == "skipped"
 
 
 def test_update_message_delivery_status_names_the_providers_id(delivery):

@@ -9,9 +9,8 @@ import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 
-from messaging.providers.base import Accepted, Outgoing, Receipt
+from messaging.providers.base import Accepted, HandOff, Outgoing, Receipt
 
 PORT = "SLOW_PROVIDER_PORT"
 PATIENCE = 30.0  # seconds
@@ -22,7 +21,7 @@ class SlowProvider:
 
     name = "slow"
 
-    def send(self, messages: Sequence[Outgoing], now: datetime) -> list[Receipt]:
+    def send(self, messages: Sequence[Outgoing], hand_off: HandOff) -> list[Receipt]:
         """Accept every message, once the desk says so."""
         call = {"pid": os.getpid(), "deliveries": [str(m.delivery_id) for m in messages]}
         with socket.create_connection(("127.0.0.1", int(os.environ[PORT]))) as line:

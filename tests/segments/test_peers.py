@@ -295,7 +295,7 @@ def test_figures_are_right_without_the_cache(
     settings.CACHES = {"default": gone}
     course = CourseFactory.create()
     CourseProgressFactory.create(course=course)
-    with caplog.at_level(logging.WARNING, "segments.peers"):
+    with caplog.at_level(logging.WARNING, "reengage.cache"):
         for started in (1, 2):
             assert peers.course_figures([course.pk], NOW)[course.pk].started == started
             CourseProgressFactory.create(course=course)

@@ -255,17 +255,23 @@ def test_consent_is_stored_with_its_run_and_told_to_the_doctor(path):
     given = ConsentRecord.objects.get(channel="whatsapp")
     assert (given.is_given, given.import_run) == (True, run)
     assert given.text_shown == "I agree to\nmessages."
-    assert _versions() == {"d1": 1, "d2": 0}
+    assert _versions() == {"d1": 2, "d2": 0}
 
     again = load(path, content, "consents")
     assert counts(again) == (0, 0, 2, 1)
-    assert _versions() == {"d1": 1, "d2": 0}
+    assert _versions() == {"d1": 2, "d2": 0}
     assert ConsentRecord.objects.get(channel="sms").import_run == run
+    assert sorted(_counters().values()) == [1, 2]
 
     corrected = load(path, f"{CONSENTS}d1,sms,yes,2026-01-31,form,\n", "consents")
     assert counts(corrected) == (0, 1, 0, 0)
-    assert _versions() == {"d1": 2, "d2": 0}
+    assert _versions() == {"d1": 3, "d2": 0}
     assert ConsentRecord.objects.get(channel="sms").import_run == corrected
+    assert _counters()["sms"] == 3
+
+
+def _counters():
+    return dict(ConsentRecord.objects.values_list("channel", "consent_version"))
 
 
 def _versions():
