@@ -1,12 +1,14 @@
 """Admin of templates, deliveries, consent and provider accounts."""
 
 from messaging.admin.account import ProviderAccountAdmin
+from messaging.admin.audit import AuditRunAdmin
 from messaging.admin.consent import ConsentRecordAdmin, UnsubscribeRecordAdmin
 from messaging.admin.delivery import DeliveryAttemptAdmin, MessageDeliveryAdmin
 from messaging.admin.reports import ProviderEventAdmin, SandboxMessageAdmin
 from messaging.admin.template import MessageTemplateAdmin
 
 __all__ = [
+    "AuditRunAdmin",
     "ConsentRecordAdmin",
     "DeliveryAttemptAdmin",
     "MessageDeliveryAdmin",

@@ -3,32 +3,171 @@
 # ruff: noqa: ARG002  overridden signatures are Django's
 from __future__ import annotations
 
-from django.contrib import admin
-from django.http import HttpRequest
+from datetime import datetime
+from typing import Any
 
+from django.contrib import admin, messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.timezone import localtime
+
+from messaging import accounts
 from messaging.models import ProviderAccount
-from reengage.admin_base import ModelAdmin, display
+from reengage.admin_base import (
+    ActionVariant,
+    Confirmation,
+    ModelAdmin,
+    Notice,
+    PageExtrasMixin,
+    action,
+    confirm,
+    display,
+    is_confirmed,
+)
+
+STATE_COLOURS = {"well": "success", "paused": "warning", "waits": "danger", "tries": "info"}
+STATE_NAMES = {
+    "well": "Well",
+    "paused": "Paused by hand",
+    "waits": "Waits",
+    "tries": "Tries again",
+}
+STATE_LEVELS = {"well": "success", "paused": "warning", "waits": "error", "tries": "info"}
+TITLES = {
+    "well": "Well: messages go out.",
+    "paused": "Paused by hand: its messages wait. Nothing fails and nothing is lost.",
+    "tries": "One message tries whether the provider is back; the others wait for it.",
+}
+
+
+def state_of(account: ProviderAccount, now: datetime) -> str:
+    """One of STATE_NAMES."""
+    if account.is_paused:
+        return "paused"
+    if account.closed_until is not None and account.closed_until > now:
+        return "waits"
+    return "tries" if accounts.is_open(account) else "well"
+
+
+def state_words(account: ProviderAccount, now: datetime) -> str:
+    """The state and its cause, such as "Waits until 14:05: …timeout (5 times in a row)"."""
+    state = state_of(account, now)
+    if state != "waits":
+        return TITLES[state]
+    until = localtime(account.closed_until)
+    day = "" if until.date() == localtime(now).date() else f"{until:%d %b}, "
+    why = accounts.why_waiting(account, now).rstrip(".")
+    times = f" ({account.failures_in_row} times in a row)" if accounts.is_open(account) else ""
+    return f"Waits until {day}{until:%H:%M}: {why[:1].lower()}{why[1:]}{times}"
 
 
 @admin.register(ProviderAccount)
-class ProviderAccountAdmin(ModelAdmin[ProviderAccount]):
-    """Pause a channel by hand, and say what a message costs."""
+class ProviderAccountAdmin(PageExtrasMixin[ProviderAccount], ModelAdmin[ProviderAccount]):
+    """Pause a channel by hand, say how fast it may go and what a message costs."""
 
-    list_display = ("name", "state", "price_per_message")
-    fields = ("channel", "provider", "is_paused", "price_per_message")
+    list_display = ("name", "state", "why", "rate", "price_per_message")
+    actions_detail = ("try_again",)
+    fieldsets = (
+        (None, {"fields": ("channel", "provider", "is_paused")}),
+        (
+            "How fast",
+            {
+                "fields": (("rate_per_second", "burst"), "in_the_bucket"),
+                "description": "For all workers together. A change holds from the next window on.",
+            },
+        ),
+        ("What it costs", {"fields": ("price_per_message",)}),
+        ("How it does", {"fields": ("why", "failures_in_row", "last_trouble")}),
+    )
+    add_fieldsets = ((None, {"fields": ("channel", "provider", "is_paused")}), *fieldsets[1:3])
 
     @display(description="account")
     def name(self, account: ProviderAccount) -> str:
         """Channel and provider."""
         return str(account)
 
-    @display(description="state", label={"Paused by hand": "warning", "Open": "success"})
-    def state(self, account: ProviderAccount) -> str:
+    @display(description="state", label=STATE_COLOURS)
+    def state(self, account: ProviderAccount) -> tuple[str, str]:
         """Whether the channel waits."""
-        return "Paused by hand" if account.is_paused else "Open"
+        state = state_of(account, timezone.now())
+        return state, STATE_NAMES[state]
+
+    @display(description="in words")
+    def why(self, account: ProviderAccount) -> str:
+        """Since when it waits, and for what."""
+        return state_words(account, timezone.now())
+
+    @display(description="messages a second", empty_value="As fast as it goes")
+    def rate(self, account: ProviderAccount) -> str | None:
+        """The limit over all workers."""
+        rate = account.rate_per_second
+        return f"{rate:g}, {account.burst:,} at once" if rate else None
+
+    @display(description="could go at once now")
+    def in_the_bucket(self, account: ProviderAccount) -> str:
+        """Messages that the limit lets go at this moment."""
+        if account.rate_per_second is None:
+            return "As many as are due: no limit is set."
+        rested = 0.0
+        if account.tokens_at is not None:
+            rested = max(0.0, (timezone.now() - account.tokens_at).total_seconds())
+        tokens = min(account.burst, account.tokens + rested * account.rate_per_second)
+        return f"{int(tokens):,} of {account.burst:,}"
+
+    def get_fieldsets(self, request: HttpRequest, obj: ProviderAccount | None = None) -> Any:
+        """A new account has no state yet."""
+        return self.fieldsets if obj else self.add_fieldsets
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: ProviderAccount | None = None
     ) -> tuple[str, ...]:
-        """An account stays what it is: attempts refer to it."""
-        return ("channel", "provider") if obj else ()
+        """An account stays what it is: attempts refer to it. Its state is the engine's."""
+        kept = ("why", "in_the_bucket", "failures_in_row", "last_trouble")
+        return ("channel", "provider", *kept) if obj else kept
+
+    def save_model(
+        self, request: HttpRequest, obj: ProviderAccount, form: Any, change: Any
+    ) -> None:
+        """Write what was changed and nothing else: workers write the state meanwhile."""
+        if change:
+            obj.save(update_fields=form.changed_data)
+        else:
+            obj.save()
+
+    def notices(self, request: HttpRequest, obj: ProviderAccount) -> list[Notice]:
+        """How it does, at the top."""
+        now = timezone.now()
+        return [Notice(STATE_LEVELS[state_of(obj, now)], state_words(obj, now))]
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """Show the button where there is something to try."""
+        account = self.get_object(request, object_id)
+        if account is None or state_of(account, timezone.now()) in ("well", "paused"):
+            return []
+        buttons: list[Any] = super().get_actions_detail(request, object_id)  # type: ignore[misc]
+        return buttons
+
+    @action(
+        description="Try again now",
+        icon="restart_alt",
+        variant=ActionVariant.PRIMARY,
+        permissions=["change"],
+    )
+    def try_again(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Close the breaker by hand."""
+        account = self.get_object(request, object_id)
+        if account is None:
+            raise Http404
+        page = reverse("admin:messaging_provideraccount_change", args=[account.pk])
+        if not is_confirmed(request):
+            facts = [state_words(account, timezone.now())]
+            question = "Messages go out at once. If the provider is still unwell, it waits again."
+            return confirm(
+                self, request, Confirmation("Try again now", question, "Try again", facts), page
+            )
+        accounts.reset(account)
+        self.log_change(request, account, "Tried again by hand.")
+        messages.success(request, f"{account} is tried again with the next round.")
+        return redirect(page)

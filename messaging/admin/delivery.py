@@ -8,10 +8,14 @@ from datetime import datetime
 from django.contrib import admin
 from django.core.exceptions import ObjectDoesNotExist
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.timezone import localtime
 
-from messaging.models import DeliveryAttempt, MessageDelivery, SandboxMessage
+from messaging import accounts
+from messaging.admin.account import state_of, state_words
+from messaging.admin.again import SendAgainMixin
+from messaging.models import AttemptOutcome, DeliveryAttempt, MessageDelivery, SandboxMessage
 from reengage.admin_base import (
     ChoicesDropdownFilter,
     Notice,
@@ -44,9 +48,10 @@ STATUS_WORDS = {
     "delivered": "It arrived.",
     "opened": "The doctor opened it.",
     "clicked": "The doctor followed its link.",
-    "failed": "The provider refused it.",
+    "failed": "It was refused, could not be delivered, or was given up.",
     "skipped": "It was not sent, on purpose.",
-    "unknown": "The provider did not answer. It may have arrived, so it is not sent again.",
+    "unknown": "The provider did not answer. It may have arrived, so it is not sent again by "
+    "itself; it ends by a report, or as failed after 24 hours.",
 }
 
 VERDICT_WORDS = {"pass": "yes", "defer": "not yet", "skip": "no"}
@@ -58,7 +63,10 @@ def _when(moment: datetime | None) -> str:
 
 @admin.register(MessageDelivery)
 class MessageDeliveryAdmin(
-    DoctorSearchMixin, PageExtrasMixin[MessageDelivery], ReadOnlyAdmin[MessageDelivery]
+    SendAgainMixin,
+    DoctorSearchMixin,
+    PageExtrasMixin[MessageDelivery],
+    ReadOnlyAdmin[MessageDelivery],
 ):
     """One message to one doctor each, newest first."""
 
@@ -144,7 +152,8 @@ class MessageDeliveryAdmin(
         trouble = obj.status in ("failed", "unknown")
         level = "error" if trouble else "warning" if obj.status == "skipped" else "info"
         why = self.reason(obj)
-        return [Notice(level, STATUS_WORDS[obj.status], [why] if why else [])]
+        notice = Notice(level, STATUS_WORDS[obj.status], [why] if why else [])
+        return [notice, *_overdue(obj, timezone.now())]
 
     def tables(self, request: HttpRequest, obj: MessageDelivery) -> list[Table]:
         """Gates, attempts and reports."""
@@ -156,6 +165,16 @@ def _sandbox_message(delivery: MessageDelivery) -> SandboxMessage | None:
         return delivery.sandbox_message
     except ObjectDoesNotExist:
         return None
+
+
+def _overdue(delivery: MessageDelivery, now: datetime) -> list[Notice]:
+    """Why a message whose time has come is still here."""
+    if delivery.status != "scheduled" or delivery.scheduled_at > now:
+        return []
+    account = accounts.account_for(delivery.channel)
+    if account is not None and state_of(account, now) != "well":
+        return [Notice("warning", f"Its time has come. {account}:", [state_words(account, now)])]
+    return [Notice("info", "Its time has come: it goes with one of the next rounds.")]
 
 
 def _gates(delivery: MessageDelivery) -> Table:
@@ -181,19 +200,26 @@ def _attempts(delivery: MessageDelivery) -> Table:
     attempts = delivery.attempts.select_related("account").order_by("pk")
     return Table(
         title="Attempts",
-        headers=("Began", "Ended", "Account", "Outcome", "Provider said"),
+        headers=("Began", "Ended", "Account", "Outcome", "For the caps", "Provider said"),
         rows=[
             (
                 _when(attempt.authorised_at),
                 _when(attempt.finished_at),
                 attempt.account,
                 attempt.get_outcome_display(),
+                _for_the_caps(attempt),
                 f"{attempt.error_code} {attempt.error_message}".strip() or attempt.external_id,
             )
             for attempt in attempts
         ],
         empty="It was not handed to a provider.",
     )
+
+
+def _for_the_caps(attempt: DeliveryAttempt) -> str:
+    """Whether the frequency caps count it (messaging/facts.py)."""
+    is_counted = attempt.counts or attempt.outcome == AttemptOutcome.WRITTEN_OFF
+    return "counts" if is_counted else "does not count"
 
 
 def _events(delivery: MessageDelivery) -> Table:
