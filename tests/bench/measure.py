@@ -64,6 +64,25 @@ def execute(sql: str) -> None:
         cursor.execute(sql)
 
 
+def postmaster() -> int:
+    """Process id of the database server."""
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW data_directory")
+        directory: str = cursor.fetchone()[0]
+    return int((Path(directory) / "postmaster.pid").read_text().split()[0])
+
+
+def cpu_of_tree(pid: int) -> float:
+    """Seconds of a process, of its children that ended, and of those that run."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    own = sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+    return own + sum(_cpu(child) for child in _children(pid))
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 def _backend_pid() -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
