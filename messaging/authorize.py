@@ -96,9 +96,10 @@ def authorize_one(
 
 
 def _authorize(due: QuerySet[MessageDelivery], now: datetime, account_id: int | None) -> Authorized:
+    began = clock()  # before the commit: whoever is frozen after it has not just authorised
     with transaction.atomic():
         authorized = _decide_and_write(due, now, account_id)
-    authorized.at = clock()
+    authorized.at = began
     return authorized
 
 
@@ -291,6 +292,10 @@ def skip_expired(channel: str, now: datetime, why: str) -> int:
 
 
 def hand_over(claim_id: uuid.UUID, now: datetime) -> bool:
-    """Mark that providers may hear of the window from now on; False: it was taken away."""
-    windows = SendWindow.objects.filter(pk=claim_id, handed_over_at=None)
+    """Mark that providers may hear of the window from now on.
+
+    False: it was taken away, or may be at any moment, since its lease is over.
+    """
+    held = SendWindow.objects.filter(pk=claim_id, lease_expires_at__gt=now)
+    windows = held.filter(handed_over_at=None)
     return bool(windows.update(handed_over_at=now))

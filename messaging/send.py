@@ -24,7 +24,15 @@ from messaging.authorize import (
     skip_expired,
 )
 from messaging.providers import provider_for
-from messaging.providers.base import HandOff, NotSent, Outgoing, Receipt, Refused, Unknown
+from messaging.providers.base import (
+    HandOff,
+    NotSent,
+    Outgoing,
+    Provider,
+    Receipt,
+    Refused,
+    Unknown,
+)
 from messaging.record import Result, Tally, answered, not_prepared, record, retries, without_value
 from segments.definitions import definition
 from segments.definitions.base import Subject
@@ -84,6 +92,7 @@ def run_lane(channel: str, clock: Clock, until: datetime) -> Tally:
 def _send_window(channel: str, now: datetime, allowance: Allowance, clock: Clock) -> Tally:
     if not allowance.messages:
         return Tally(skipped=skip_expired(channel, now, allowance.why))
+    provider_for(channel)  # one that does not exist is told before anything is claimed
     authorized = authorize_due(channel, now, allowance.messages, allowance.account_id)
     return _send(authorized, channel, allowance, clock)
 
@@ -102,25 +111,32 @@ def _send(authorized: Authorized, channel: str, allowance: Allowance, clock: Clo
     tally = Tally(deferred=authorized.deferred, skipped=authorized.skipped, left=authorized.left)
     now = clock()
     prepared = _prepare(authorized.claims, now)
+    if prepared.unsent:  # nobody hears of these, whatever becomes of the call
+        record(prepared.unsent, now, tally, is_all=not prepared.messages)
     receipts: Sequence[Receipt] = []
-    if prepared.messages and hand_over(authorized.claims[0].claim_id, now):
-        receipts = _call(channel, prepared.messages, HandOff(now, authorized.at))
+    if prepared.messages and hand_over(authorized.claims[0].claim_id, clock()):
+        receipts = _call(provider_for(channel), prepared.messages, HandOff(now, authorized.at))
     now = clock()
     results = _results(prepared.claims, receipts, now) if receipts else []
-    record([*prepared.unsent, *results], now, tally)
+    record(results, now, tally)
     begun = sum(not isinstance(receipt, NotSent) for receipt in receipts)
     accounts.give_back(allowance, allowance.messages - begun)
     accounts.note(allowance, receipts, now)
     return tally
 
 
-def _call(channel: str, messages: Sequence[Outgoing], hand_off: HandOff) -> Sequence[Receipt]:
+def _call(provider: Provider, messages: Sequence[Outgoing], hand_off: HandOff) -> Sequence[Receipt]:
     """Hand the messages over; a provider that breaks its word leaves them all unknown."""
     try:
-        return provider_for(channel).send(messages, hand_off)
+        receipts = provider.send(messages, hand_off)
+        if len(receipts) == len(messages):
+            return receipts
+        why = f"{len(receipts)} answers to {len(messages)} messages"
+        logger.error("%s gave %s", provider.name, why)
     except Exception as error:
-        logger.exception("the provider of %s failed", channel)
-        return [Unknown(f"The call failed: {type(error).__name__}")] * len(messages)
+        logger.exception("%s failed", provider.name)
+        why = type(error).__name__
+    return [Unknown(f"The call failed: {why}")] * len(messages)
 
 
 def _results(claims: Sequence[Claim], receipts: Sequence[Receipt], now: datetime) -> list[Result]:

@@ -4,6 +4,7 @@ Waits for a line on standard input before it begins, and prints one line of JSON
 """
 
 import json
+import os
 import resource
 import sys
 import time
@@ -20,6 +21,7 @@ from tests.bench.engine import NOW  # noqa: E402
 from tests.providers.http_provider import PeerProvider  # noqa: E402
 
 PROVIDERS["peer"] = PeerProvider
+PeerProvider.in_flight = int(os.environ.get("IN_FLIGHT", PeerProvider.in_flight))
 STARTED = time.monotonic()
 
 

@@ -7,10 +7,11 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from django.conf import settings
@@ -86,10 +87,10 @@ def _smtp(rows: int) -> Iterator[Figure]:
 
 def _http(rows: int) -> Iterator[Figure]:
     latency, in_flight = 0.1, 200
-    work = _send("whatsapp", rows, "peer", workers=1, latency=latency)
+    work = _send("whatsapp", rows, "peer", latency, {"IN_FLIGHT": str(in_flight // WORKERS)})
     share = work["rate"] / (in_flight / latency)
     yield Figure(
-        f"WhatsApp to {work['sent']:,} by HTTP that answers in 100 ms, 200 in flight, 1 worker",
+        f"WhatsApp to {work['sent']:,} by HTTP that answers in 100 ms, 200 in flight, 2 workers",
         f"{work['rate']:,.0f}/s, {share:.2f} of concurrency / latency; {_cpu(work)}; "
         f"audit: {work['audit']} rows",
         "0.75, 0.6 ms",
@@ -107,7 +108,7 @@ def _cpu(work: dict[str, Any]) -> str:
     )
 
 
-def _prepare(channel: str, rows: int) -> None:
+def prepare(channel: str, rows: int) -> None:
     """A running campaign with one step, and everybody's delivery due."""
     for statement in DOCTORS.format(n=rows).split(";"):
         execute(statement)
@@ -133,17 +134,21 @@ def _prepare(channel: str, rows: int) -> None:
     execute("VACUUM ANALYZE")
 
 
-def _clear() -> None:
+def clear() -> None:
     tables = "message_deliveries, campaign_enrollments, campaigns, message_templates, doctors"
     execute(f"TRUNCATE {tables}, sessions CASCADE")
 
 
 def _send(
-    channel: str, rows: int, provider: str, workers: int = WORKERS, latency: float = 0.0
+    channel: str,
+    rows: int,
+    provider: str,
+    latency: float = 0.0,
+    more: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Send everything that is due, and check that all of it was recorded and none sent twice."""
-    _clear()
-    _prepare(channel, rows)
+    clear()
+    prepare(channel, rows)
     with ExitStack() as stack:
         fake = smtp_sink if provider == "smtp" else http_peer
         peer = stack.enter_context(fake(plan=Plan(latency=latency)))
@@ -151,8 +156,9 @@ def _send(
             f"{channel.upper()}_PROVIDER": provider,
             "SMTP_URL": peer.url,
             "HTTP_PEER_URL": peer.url,
+            **more,
         }
-        work = _race(channel, workers, environment)
+        work = _race(channel, environment)
         ledger = [entry.delivery_id for entry in peer.ledger()]
         outcomes = audit(NOW + timedelta(minutes=5), ledgers=[peer.path])
     assert len(ledger) == len(set(ledger)) == work["sent"] == rows, work
@@ -162,7 +168,7 @@ def _send(
     return {**work, "audit": sum(outcome.found.count for outcome in outcomes)}
 
 
-def _race(channel: str, workers: int, environment: dict[str, str]) -> dict[str, Any]:
+def _race(channel: str, environment: dict[str, str]) -> dict[str, Any]:
     """Start the senders, let them go at once, and add up what they cost."""
     command = [sys.executable, "-m", "tests.bench.lane", channel]
     lanes = [
@@ -173,7 +179,7 @@ def _race(channel: str, workers: int, environment: dict[str, str]) -> dict[str, 
             stdout=subprocess.PIPE,
             text=True,
         )
-        for _ in range(workers)
+        for _ in range(WORKERS)
     ]
     for lane in lanes:
         assert lane.stdout.readline() == "ready\n"

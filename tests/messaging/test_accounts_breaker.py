@@ -306,6 +306,12 @@ def test_the_longest_wish_counts(account):
     assert admit("sms", 9, NOW).until == NOW + 3 * MINUTE
 
 
+def test_a_wish_of_more_than_an_hour_is_followed_for_an_hour(account):
+    note(admit("sms", 9, NOW), [throttled(DAY)], NOW)
+    assert admit("sms", 9, NOW).until == NOW + 60 * MINUTE
+    assert admit("sms", 9, NOW + 60 * MINUTE).messages == 9
+
+
 # --- By hand --------------------------------------------------------------------------------
 
 

@@ -48,7 +48,6 @@ def statuses():
 # --- Frozen ---------------------------------------------------------------------------------
 
 
-@wrong(reason="hand_over() does not look at the lease")
 def test_who_was_frozen_before_it_authorised_sends_nothing_at_another_hour(provider):
     """Decided with the clock of noon, handed over at midnight."""
     due(2)
@@ -57,7 +56,6 @@ def test_who_was_frozen_before_it_authorised_sends_nothing_at_another_hour(provi
     assert scripted.ledger == []
 
 
-@wrong(reason="hand_over() does not look at the lease")
 def test_a_lease_that_is_over_is_over_also_before_the_reaper_came(provider):
     due(2)
     claims = authorize_due("sms", NOW, 500).claims
@@ -66,7 +64,6 @@ def test_a_lease_that_is_over_is_over_also_before_the_reaper_came(provider):
     assert statuses() == ["scheduled"] * 2
 
 
-@wrong(reason="the clock is read after the commit")
 @pytest.mark.django_db(transaction=True)
 def test_ten_seconds_count_from_before_the_authorisation_was_committed(monkeypatch):
     """Whoever is frozen right after the commit has not just authorised."""
@@ -83,7 +80,6 @@ def test_ten_seconds_count_from_before_the_authorisation_was_committed(monkeypat
     assert authorized.at <= committed[-1]
 
 
-@wrong(reason="the trigger refuses unknown -> skipped, and with it the answers of the window")
 def test_late_answers_beside_a_message_that_lacks_a_value_are_not_lost(provider):
     """The worker froze in the call until the reaper had taken its window."""
     enrollments = enrolled(2, days=(0,), channels=("sms",))
@@ -107,7 +103,6 @@ def killed():
     raise Killed
 
 
-@wrong(reason="what is not handed over is recorded only after the call")
 def test_what_lacks_a_value_beside_one_that_is_in_the_call_is_not_unknown(provider):
     """Nobody ever heard of it: 'it may have arrived' would be untrue."""
     enrollments = enrolled(2, days=(0,), channels=("sms",))
@@ -137,7 +132,6 @@ def without_speaker(doctor_id):
 # --- Mistakes that are nobody's answer ------------------------------------------------------
 
 
-@wrong(reason="it is looked up after the hand-over, and counted as the provider's fault")
 def test_a_provider_that_does_not_exist_has_not_been_asked(settings):
     due(2)
     settings.MESSAGE_PROVIDERS = {**settings.MESSAGE_PROVIDERS, "sms": "twillio"}

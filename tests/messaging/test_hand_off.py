@@ -142,13 +142,7 @@ def test_a_provider_that_is_too_slow_gets_smaller_windows(provider, monkeypatch,
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     "breaks",
-    [
-        "raises",
-        pytest.param(
-            "answers too few",
-            marks=pytest.mark.xfail(strict=True, reason="its window waits for the reaper instead"),
-        ),
-    ],
+    ["raises", "answers too few"],
 )
 def test_a_provider_that_breaks_its_word_leaves_its_window_unknown(provider, monkeypatch, breaks):
     due(3)
