@@ -13,7 +13,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from messaging.models import ProviderAccount
 from messaging.providers.base import (
@@ -39,7 +39,7 @@ class Allowance:
     """What a lane may hand over now. No messages: `why` says in words what it waits for."""
 
     messages: int
-    account_id: int | None = None
+    account_id: int
     why: str = ""
     until: datetime | None = None  # when it is worth asking again, where that is known
     is_limited: bool = False  # the messages were taken out of a token bucket
@@ -48,9 +48,13 @@ class Allowance:
 
 
 def account_for(channel: str) -> ProviderAccount | None:
-    """The account that the channel sends through; None: nobody has made one yet."""
+    """The account that the channel sends through; None: nothing was sent through it yet."""
+    return _accounts(channel).first()
+
+
+def _accounts(channel: str) -> QuerySet[ProviderAccount]:
     provider = settings.MESSAGE_PROVIDERS[channel]
-    return ProviderAccount.objects.filter(channel=channel, provider=provider).first()
+    return ProviderAccount.objects.filter(channel=channel, provider=provider)
 
 
 def is_open(account: ProviderAccount) -> bool:
@@ -73,9 +77,9 @@ def admit(channel: str, want: int, now: datetime) -> Allowance:
     What is allowed and not handed over goes back with `give_back()`. An open breaker lets a
     single message through once its time has come, to try whether the provider is back.
     """
-    account = account_for(channel)
-    if account is None:
-        return Allowance(want)
+    account, _ = _accounts(channel).get_or_create(
+        channel=channel, provider=settings.MESSAGE_PROVIDERS[channel]
+    )
     if why := why_waiting(account, now):
         return Allowance(0, account.pk, why, None if account.is_paused else account.closed_until)
     is_unwell = account.failures_in_row > 0 or account.closed_until is not None
@@ -184,7 +188,7 @@ def note(allowance: Allowance, receipts: Sequence[Receipt], now: datetime) -> No
         for receipt in answers
         if isinstance(receipt, Refused) and receipt.is_throttle
     ]
-    if allowance.account_id is None or not (any(troubled) or waits or allowance.is_unwell):
+    if not (any(troubled) or waits or allowance.is_unwell):
         return
     trailing = next((i for i, trouble in enumerate(reversed(troubled)) if not trouble), None)
     values: dict[str, Any] = {

@@ -16,11 +16,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import QuerySet
 from uuid_utils.compat import uuid7
 
+from messaging import undecidable
 from messaging.facts import Batch, Person, Row, load_batch
 from messaging.models import MessageDelivery, SendWindow
 from messaging.policy import Defer, Send, Skip, Verdict, decide
@@ -62,6 +64,11 @@ class Authorized:
         return bool(self.claims or self.deferred or self.skipped or self.left)
 
 
+# A row that ended its worker is prepared among few others, and the second time alone, so that what
+# was in the same window by chance is not held up by it.
+_WINDOWS = {1: 30, 2: 1}
+
+
 @dataclass(slots=True)
 class _Outcomes:
     send: list[tuple[Row, str]] = field(default_factory=list)
@@ -70,20 +77,28 @@ class _Outcomes:
 
 
 def authorize_due(
-    channel: str, now: datetime, size: int | None = None, account_id: int | None = None
+    channel: str,
+    now: datetime,
+    size: int | None = None,
+    account_id: int | None = None,
+    *,
+    crashed_first: bool = False,
 ) -> Authorized:
     """Claim up to `size` of what is due on a channel, else SEND_WINDOW_SIZE, and decide each.
 
     Writes the outcome: `sending` with claim, lease and an attempt; a later `scheduled_at` with the
     reason; or `skipped`. Returns the claims, to be handed over outside the transaction. What has
-    ended a worker before comes last, and alone.
+    ended a worker before comes last, or first where `crashed_first`.
     """
+    size = size or settings.SEND_WINDOW_SIZE
     due = MessageDelivery.objects.due(channel, now)
-    window = due.filter(crashes=0)[: size or settings.SEND_WINDOW_SIZE]
-    authorized = _authorize(window, now, account_id)
-    if authorized:
-        return authorized
-    return _authorize(due.filter(crashes__gt=0)[:1], now, account_id)
+    windows = [due.filter(crashes=0)[:size]]
+    windows += [due.filter(crashes=n)[: min(most, size)] for n, most in _WINDOWS.items()]
+    for window in reversed(windows) if crashed_first else windows:
+        authorized = _authorize(window, now, account_id)
+        if authorized:
+            break
+    return authorized
 
 
 def authorize_one(
@@ -97,10 +112,33 @@ def authorize_one(
 
 def _authorize(due: QuerySet[MessageDelivery], now: datetime, account_id: int | None) -> Authorized:
     began = clock()  # before the commit: whoever is frozen after it has not just authorised
-    with transaction.atomic():
-        authorized = _decide_and_write(due, now, account_id)
+    try:
+        with transaction.atomic():
+            authorized = _decide_and_write(due, now, account_id)
+    except (OperationalError, InterfaceError, SoftTimeLimitExceeded):
+        raise  # of the machine, not of a message
+    except Exception as error:  # noqa: BLE001  it is found, logged and raised, or put off
+        return Authorized(deferred=_set_aside(due, now, account_id, error))
     authorized.at = began
     return authorized
+
+
+def _set_aside(
+    due: QuerySet[MessageDelivery], now: datetime, account_id: int | None, error: Exception
+) -> int:
+    """Put off what raised `error`, so that the others go; raises it where it was nobody's."""
+
+    def rehearse(delivery_ids: Sequence[uuid.UUID]) -> None:
+        with transaction.atomic():
+            part = MessageDelivery.objects.filter(pk__in=delivery_ids, status="scheduled")
+            _decide_and_write(part, now, account_id)
+            transaction.set_rollback(True)
+
+    by_step = sorted(due.values_list("campaign_message_id", "pk"))
+    count = undecidable.set_aside([pk for _, pk in by_step], now, rehearse)
+    if not count:
+        raise error
+    return count
 
 
 def _decide_and_write(

@@ -100,9 +100,13 @@ def _refused(receipt: Refused, retry_at: datetime | None) -> _Outcome:
     if retry_at is None and not receipt.permanent:
         words = f"No further try is left. The last answer: {words}"
     status = DeliveryStatus.SCHEDULED if retry_at else DeliveryStatus.FAILED
-    # An outage says nothing of the message: it does not use up one of its tries.
-    attempt = AttemptOutcome.RELEASED if receipt.is_outage else AttemptOutcome.REFUSED
+    attempt = AttemptOutcome.RELEASED if is_of_all(receipt) else AttemptOutcome.REFUSED
     return _Outcome(status, attempt, storable(receipt.code)[:50], words, retry_at)
+
+
+def is_of_all(refusal: Refused) -> bool:
+    """Whether it says nothing of the message: then it does not use up one of its tries."""
+    return refusal.is_outage or refusal.is_throttle
 
 
 def storable(text: str) -> str:
@@ -135,8 +139,8 @@ def retries(
 ) -> dict[uuid.UUID, datetime | None]:
     """When each delivery that was refused for now is tried again; None: never.
 
-    `refused`: delivery, its expiry and the refusal. What an outage refuses does not fail by it: at
-    the latest it comes back when it expires, to be skipped as too late.
+    `refused`: delivery, its expiry and the refusal. What an outage or a throttle refuses does not
+    fail by it: at the latest it comes back when it expires, to be skipped as too late.
     """
     if not refused:
         return {}
@@ -150,7 +154,7 @@ def retries(
         tried[delivery_id] = tried.get(delivery_id, 0) + 1
     return {
         delivery_id: next_try(1, now, expires_at, refusal.retry_after) or expires_at
-        if refusal.is_outage
+        if is_of_all(refusal)
         else next_try(tried.get(delivery_id, 0) + 1, now, expires_at, refusal.retry_after)
         for delivery_id, expires_at, refusal in refused
     }

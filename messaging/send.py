@@ -72,10 +72,12 @@ def run_lane(channel: str, clock: Clock, until: datetime) -> Tally:
     """
     total = Tally()
     size = settings.SEND_WINDOW_SIZE
+    is_first = True  # then what ended a worker has its turn, or a backlog would keep it waiting
     while (now := clock()) < until:
         allowance = accounts.admit(channel, size, now)
-        tally = _send_window(channel, now, allowance, clock)
+        tally = _send_window(channel, now, allowance, clock, crashed_first=is_first)
         total += tally
+        is_first = False
         if tally.given_back:
             size = max(SMALLEST_WINDOW, size // 2)
         elif tally:
@@ -89,11 +91,15 @@ def run_lane(channel: str, clock: Clock, until: datetime) -> Tally:
     return total
 
 
-def _send_window(channel: str, now: datetime, allowance: Allowance, clock: Clock) -> Tally:
+def _send_window(
+    channel: str, now: datetime, allowance: Allowance, clock: Clock, *, crashed_first: bool = False
+) -> Tally:
     if not allowance.messages:
         return Tally(skipped=skip_expired(channel, now, allowance.why))
     provider_for(channel)  # one that does not exist is told before anything is claimed
-    authorized = authorize_due(channel, now, allowance.messages, allowance.account_id)
+    authorized = authorize_due(
+        channel, now, allowance.messages, allowance.account_id, crashed_first=crashed_first
+    )
     return _send(authorized, channel, allowance, clock)
 
 

@@ -18,6 +18,7 @@ from django.utils.dateparse import parse_datetime
 
 from messaging import lanes, reap, reconcile, send, track
 from messaging.audit.run import audit_recent
+from messaging.clock import database_clock
 from messaging.models import Channel, EventKind
 
 logger = logging.getLogger(__name__)
@@ -56,12 +57,12 @@ def send_lane(self: Any, channel: str) -> None:
     That ring is good for no longer than the first one was: the next minute's lanes take over, or
     there would be more of them with each minute.
     """
-    if lanes.run(channel, timezone.now):
+    if lanes.run(channel):
         _ring(channel, expires=self.request.expires or EVERY_MINUTE["expires"])
 
 
 def _send_one(delivery_id: str, channel: Channel) -> None:
-    tally = send.send_one(uuid.UUID(delivery_id), channel, timezone.now())
+    tally = send.send_one(uuid.UUID(delivery_id), channel, database_clock()())
     logger.info("%s %s: %s", channel, delivery_id, tally or "not due")
 
 
@@ -86,14 +87,14 @@ def send_email_message(delivery_id: str) -> None:
 @shared_task(**EVERY_MINUTE)
 def reap_expired_leases() -> None:
     """Every minute: what was being sent when its worker died becomes unknown."""
-    if lost := reap.reap(timezone.now()):
+    if lost := reap.reap(database_clock()()):
         logger.warning("unknown after a lost worker: %s", lost)
 
 
 @shared_task
 def reconcile_unknown() -> None:
     """Every ten minutes: ask what became of messages without an answer; give up after a day."""
-    if settled := reconcile.reconcile(timezone.now()):
+    if settled := reconcile.reconcile(database_clock()()):
         logger.info("unknown messages settled: %s", settled)
 
 

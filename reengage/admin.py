@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.db.models import QuerySet
@@ -20,6 +20,8 @@ from django_celery_beat.models import (
     PeriodicTask,
     SolarSchedule,
 )
+from kombu.exceptions import OperationalError as KombuError
+from redis.exceptions import RedisError
 
 from reengage.admin_base import (
     AdminPasswordChangeForm,
@@ -120,6 +122,15 @@ class PeriodicTaskAdmin(ModelAdmin[PeriodicTask], BeatTaskAdmin):  # type: ignor
             },
         ),
     )
+
+    @admin.action(description="Run selected tasks")
+    def run_tasks(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> None:
+        """Hand them to a worker now; without Redis nothing can, and nothing is half done."""
+        try:
+            super().run_tasks(request, queryset)
+        except (KombuError, ConnectionError, RedisError):
+            words = "Redis does not answer, so no worker can be told. Try again in a minute."
+            self.message_user(request, words, messages.ERROR)
 
     @display(description="runs")
     def runs(self, task: PeriodicTask) -> str:

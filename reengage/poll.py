@@ -14,11 +14,11 @@ from typing import Any
 from celery import bootsteps
 from django.conf import settings
 from django.db import connection
-from django.utils import timezone
 
 from campaigns import tasks as campaign_tasks
 from messaging import heartbeat, lanes
 from messaging import tasks as message_tasks
+from messaging.clock import database_clock
 from reengage.repeat import Repeated
 
 logger = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class Poller(bootsteps.StartStopStep):  # type: ignore[misc]  # untyped
 
     def look(self) -> None:
         """Do the minute's work where nobody does."""
-        silent = heartbeat.claim_silent(settings.POLL_AFTER, timezone.now())
+        silent = heartbeat.claim_silent(settings.POLL_AFTER, database_clock()())
         if not silent:
             return
         logger.warning("No ring was heard on %s: sending without.", ", ".join(silent))
@@ -74,7 +74,7 @@ class Poller(bootsteps.StartStopStep):  # type: ignore[misc]  # untyped
 
     def _run_lane(self, channel: str) -> None:
         try:
-            while lanes.run(channel, timezone.now) and not self._is_stopping:
+            while lanes.run(channel) and not self._is_stopping:
                 pass
         except Exception:
             logger.exception("lane %s failed", channel)

@@ -307,6 +307,7 @@ def after_two_days(clocks: int) -> dict[str, Any]:
     }
 
 
+@pytest.mark.usefixtures("own_clock")
 def test_two_clocks_do_what_one_does() -> None:
     one = after_two_days(clocks=1)
     assert one["messages"] > 8

@@ -112,7 +112,10 @@ def test_lag_is_the_age_of_the_oldest_due_message_of_the_channel() -> None:
 
 
 def test_lag_is_found_by_the_index_of_the_lane() -> None:
+    due("sms", MINUTE)
+    due("email", *[MINUTE * minute for minute in range(2, 90)])
     with connection.cursor() as cursor:
+        cursor.execute("ANALYZE message_deliveries")
         cursor.execute("SET enable_seqscan = off")
         plan = MessageDelivery.objects.due("sms", NOW).values("scheduled_at")[:1].explain()
         cursor.execute("RESET enable_seqscan")

@@ -38,7 +38,7 @@ LIMIT = timedelta(seconds=90)  # settings.POLL_AFTER
 
 
 @pytest.fixture(autouse=True)
-def _clock() -> Iterator[None]:
+def _clock(own_clock: None) -> Iterator[None]:
     with time_machine.travel(NOW, tick=True):
         yield
 
@@ -160,7 +160,7 @@ def test_lane_that_fails_leaves_the_others_alone(
 ) -> None:
     whole = lanes.run
 
-    def run(channel: str, clock: Any) -> bool:
+    def run(channel: str, clock: Any = None) -> bool:
         if channel == "whatsapp":
             raise RuntimeError
         return whole(channel, clock)
@@ -178,7 +178,7 @@ def test_poller_that_stops_waits_for_what_it_began(
 ) -> None:
     began, may_end, ended = threading.Event(), threading.Event(), threading.Event()
 
-    def run(channel: str, clock: object) -> bool:
+    def run(channel: str, clock: object = None) -> bool:
         began.set()
         may_end.wait(30)
         ended.set()

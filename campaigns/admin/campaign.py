@@ -142,7 +142,8 @@ class CampaignAdmin(LifecycleMixin, PageExtrasMixin[Campaign], ModelAdmin[Campai
         return [Notice("warning", "Paused: nobody is enrolled or written to until you resume.")]
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: Any) -> None:
-        """After steps changed, find anew what each doctor under way is due next."""
+        """After steps or hours changed, find anew what each doctor under way is due next."""
         super().save_related(request, form, formsets, change)
-        if change and any(formset.has_changed() for formset in formsets):
+        has_moved = {"send_from", "send_until"} & set(form.changed_data)
+        if change and (has_moved or any(formset.has_changed() for formset in formsets)):
             schedule.replan(form.instance.pk)

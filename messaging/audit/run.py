@@ -24,6 +24,7 @@ from messaging.models import AuditRun
 
 # What the nightly check looks at: each attempt seven times, and by the settings of its own week.
 LOOK_BACK = timedelta(days=7)
+KEPT = timedelta(days=400)  # so that last year's is there to compare with
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,8 @@ def keep(
     finished_at: datetime,
     since: datetime | None = None,
 ) -> AuditRun:
-    """Keep the result, for the dashboard."""
+    """Keep the result, for the dashboard, and forget those of long ago."""
+    AuditRun.objects.filter(started_at__lt=started_at - KEPT).delete()
     return AuditRun.objects.create(
         started_at=started_at,
         finished_at=finished_at,

@@ -235,6 +235,21 @@ def test_new_step_of_a_paused_campaign_reaches_doctors_under_way(admin_client: C
     assert enrollment.next_due_at is not None
 
 
+def test_hours_of_a_paused_campaign_move_what_is_still_to_come(admin_client: Client) -> None:
+    (enrollment,) = engine.enrolled(days=(3,), channels=("sms",))
+    before = enrollment.next_due_at
+    paused = enrollment.campaign
+    press(admin_client, "pause", paused)
+    form = campaign_form(paused, [step_fields(paused.steps.get(), 1) | {"delay_days": "3"}])
+    changed = {**form, "send_from": "14:00", "send_until": "18:00"}
+    response = admin_client.post(page(Campaign, "change", paused.pk), changed)
+    assert response.status_code == 302
+    enrollment.refresh_from_db()
+    assert before is not None
+    assert enrollment.next_due_at is not None
+    assert enrollment.next_due_at > before
+
+
 def test_count_again_brings_the_figures_up_to_date(admin_client: Client) -> None:
     engine.enrolled(days=(0,), channels=("sms",))
     engine.send_all(NOW)

@@ -13,6 +13,7 @@ from django.test import Client
 from django_celery_beat.models import (
     PeriodicTask,
 )
+from kombu.exceptions import OperationalError
 
 from messaging.models import (
     MessageDelivery,
@@ -121,6 +122,22 @@ def test_schedule_is_switched_off_in_the_list(admin_client: Client) -> None:
     admin_client.post(page(PeriodicTask), {**form, "_save": "Save"})
     task.refresh_from_db()
     assert not task.enabled
+
+
+def test_run_now_without_redis_says_so(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_schedules(1)
+    PeriodicTask.objects.update(task="messaging.tasks.dispatch_due")
+
+    def away(*_: Any, **__: Any) -> None:
+        raise OperationalError("no broker")
+
+    monkeypatch.setattr("celery.app.task.Task.apply_async", away)
+    chosen = {"action": "run_tasks", "_selected_action": [PeriodicTask.objects.get().pk]}
+    response = admin_client.post(page(PeriodicTask), chosen, follow=True)
+    assert response.status_code == 200
+    assert "Redis does not answer" in messages_of(response)[0]
 
 
 def test_import_previews_then_imports(admin_client: Client) -> None:

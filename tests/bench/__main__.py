@@ -18,10 +18,10 @@ def main(rows: int) -> None:
         from django.db import connections
 
         from reengage import initial
-        from tests.bench import engine, idle, imports, providers, sending
+        from tests.bench import broker, engine, idle, imports, providers, sending
 
         call_command("migrate", verbosity=0)
-        for module in (imports, engine, providers, sending, idle):
+        for module in (imports, engine, providers, sending, broker, idle):
             call_command("flush", verbosity=0, interactive=False)
             initial.create_missing()
             print(f"\n{module.__doc__.splitlines()[0]}")

@@ -7,11 +7,10 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from django.conf import settings
@@ -30,6 +29,7 @@ from tests.providers.peer import Plan
 from tests.providers.smtp_sink import smtp_sink
 
 WORKERS = 2
+LANES = 4  # of a provider that takes its time: two a worker, so that one decides while one waits
 POST_OFFICE = "django-post_office==3.12.0"
 # 1.1 KB with ten different variables, once filled in.
 TEXT = """\
@@ -87,10 +87,11 @@ def _smtp(rows: int) -> Iterator[Figure]:
 
 def _http(rows: int) -> Iterator[Figure]:
     latency, in_flight = 0.1, 200
-    work = _send("whatsapp", rows, "peer", latency, {"IN_FLIGHT": str(in_flight // WORKERS)})
+    work = _send("whatsapp", rows, "peer", latency, in_flight=in_flight, lanes=LANES)
     share = work["rate"] / (in_flight / latency)
     yield Figure(
-        f"WhatsApp to {work['sent']:,} by HTTP that answers in 100 ms, 200 in flight, 2 workers",
+        f"WhatsApp to {work['sent']:,} by HTTP that answers in 100 ms, "
+        f"200 in flight, {LANES} lanes",
         f"{work['rate']:,.0f}/s, {share:.2f} of concurrency / latency; {_cpu(work)}; "
         f"audit: {work['audit']} rows",
         "0.75, 0.6 ms",
@@ -144,7 +145,9 @@ def _send(
     rows: int,
     provider: str,
     latency: float = 0.0,
-    more: Mapping[str, str] = MappingProxyType({}),
+    *,
+    in_flight: int = 1,
+    lanes: int = WORKERS,
 ) -> dict[str, Any]:
     """Send everything that is due, and check that all of it was recorded and none sent twice."""
     clear()
@@ -156,9 +159,9 @@ def _send(
             f"{channel.upper()}_PROVIDER": provider,
             "SMTP_URL": peer.url,
             "HTTP_PEER_URL": peer.url,
-            **more,
+            "IN_FLIGHT": str(in_flight // lanes),
         }
-        work = _race(channel, environment)
+        work = _race(channel, environment, lanes)
         ledger = [entry.delivery_id for entry in peer.ledger()]
         outcomes = audit(NOW + timedelta(minutes=5), ledgers=[peer.path])
     assert len(ledger) == len(set(ledger)) == work["sent"] == rows, work
@@ -168,7 +171,7 @@ def _send(
     return {**work, "audit": sum(outcome.found.count for outcome in outcomes)}
 
 
-def _race(channel: str, environment: dict[str, str]) -> dict[str, Any]:
+def _race(channel: str, environment: dict[str, str], count: int) -> dict[str, Any]:
     """Start the senders, let them go at once, and add up what they cost."""
     command = [sys.executable, "-m", "tests.bench.lane", channel]
     lanes = [
@@ -179,7 +182,7 @@ def _race(channel: str, environment: dict[str, str]) -> dict[str, Any]:
             stdout=subprocess.PIPE,
             text=True,
         )
-        for _ in range(WORKERS)
+        for _ in range(count)
     ]
     for lane in lanes:
         assert lane.stdout.readline() == "ready\n"

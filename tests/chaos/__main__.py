@@ -13,6 +13,7 @@ import django
 
 from reengage.embedded import places
 from tests.chaos.plan import plan
+from tests.chaos.register import BROKEN
 from tests.servers import Postgres
 
 A_SECOND = 40  # deliveries, where nothing else is asked for
@@ -27,11 +28,13 @@ def main() -> int:
     parser.add_argument("--plan", action="store_true", help="print the plan and do nothing")
     parser.add_argument("--verbose", action="store_true", help="print each fault as it is done")
     parser.add_argument("--keep", action="store_true", help="keep the logs, whatever comes of it")
+    parser.add_argument("--break", dest="broken", default="", help="a promise of sabotage.py")
     given = parser.parse_args()
     seconds = 60 * given.minutes
     if given.plan:
         print(*plan(given.seed, seconds), sep="\n")
         return 0
+    os.environ[BROKEN] = given.broken
     deliveries = given.deliveries or int(A_SECOND * seconds)
     return start(given.seed, seconds, deliveries, keep=given.keep, verbose=given.verbose)
 

@@ -7,7 +7,7 @@ import re
 import time
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -55,15 +55,18 @@ def busy() -> dict[str, int]:
     return {what: number for what, number in counts.items() if number}
 
 
-def await_quiet(world: World) -> dict[str, int]:
-    """Wait until nothing is under way; returns what is when it gets no less any more."""
+def await_quiet(turn: Callable[[], None]) -> dict[str, int]:
+    """Wait until nothing is under way; returns what is when it gets no less any more.
+
+    `turn`: what has to be done all the time meanwhile.
+    """
     least = sum(busy().values())
     deadline = time.monotonic() + QUIET_WITHIN
     while (left := busy()) and time.monotonic() < deadline:
         if sum(left.values()) < least:
             least = sum(left.values())
             deadline = time.monotonic() + QUIET_WITHIN
-        world.tend()
+        turn()
         time.sleep(0.2)
     return left
 

@@ -89,7 +89,7 @@ class Conductor:
                 continue
             while self._faults and self._faults[-1].at <= now:
                 self._do(self._faults.pop())
-            self._turn()
+            self.turn()
             self._tell(now)
             due = int(now * doctors_a_second) - self.crowd.entered
             if due >= 2 * doctors_a_second:
@@ -104,7 +104,7 @@ class Conductor:
         """Until a worker is at work again: the seconds that it took."""
         began = time.monotonic()
         while not self._is_anybody_at_work() and time.monotonic() - began < READY_WITHIN:
-            self._turn()
+            self.turn()
             time.sleep(TICK)
         return time.monotonic() - began
 
@@ -124,23 +124,21 @@ class Conductor:
             connection.close()
 
     def heal(self) -> None:
-        """Undo everything, and wait until everybody runs again."""
+        """Undo everything, and start whoever has ended."""
         left = self.world.orders.disarm()
         logger.info("points that nobody passed: %s", ", ".join(left) or "none")
-        while self._later:
+        self.turn()
+        while self._later:  # which may lead to more
             _, _, undo = heapq.heappop(self._later)
             undo()
         for name in plans.WORKERS:
             self.world.orders.set_clock(name, 0)
-            self._thaw(name)
-        self._turn()
         for member in self.world.members.values():
             member.start_at = 0.0
-        self.world.tend()
         for account in ProviderAccount.objects.all():
             accounts.reset(account)
 
-    def _turn(self) -> None:
+    def turn(self) -> None:
         """What is due to be undone, whoever has ended, and whoever has stopped at a point."""
         while self._later and self._later[0][0] <= time.monotonic():
             _, _, undo = heapq.heappop(self._later)

@@ -18,6 +18,8 @@ from django.utils import timezone
 
 from tests.chaos.points import ORDERS, WORKER, Clock, reach
 
+BROKEN = "CHAOS_BREAK"  # in the environment: the promise to break on purpose (sabotage.py)
+
 _steps = threading.local()
 
 
@@ -28,8 +30,12 @@ class ChaosConfig(AppConfig):
 
     def ready(self) -> None:
         """Wrap what there is to wrap, where somebody gives orders."""
+        from tests.chaos import sabotage  # noqa: PLC0415  needs the models
+
         _hurry()
         add_providers()
+        if promise := os.environ.get(BROKEN):
+            sabotage.BREAKS[promise]()
         if ORDERS in os.environ:
             set_points()
             _set_clock()

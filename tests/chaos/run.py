@@ -71,9 +71,9 @@ def run(order: Order, root: Path, postgres: Postgres) -> int:
 
 def _end(everything: World, conductor: Conductor) -> list[str]:
     """Let everybody finish, and stop them; what is wrong with that."""
-    checks.await_quiet(everything)
+    checks.await_quiet(conductor.turn)
     conductor.done["window held for an hour"] = checks.an_hour_later()
-    left = checks.await_quiet(everything)
+    left = checks.await_quiet(conductor.turn)
     everything.end()
     checks.settle()
     logger.info("all is quiet")

@@ -57,11 +57,16 @@ def most_in_any(taken, rate, burst):
 pytestmark = pytest.mark.django_db
 
 
-def test_without_an_account_or_a_rate_everything_goes():
-    assert admit("sms", 500, NOW) == Allowance(500)
+def test_without_a_rate_everything_goes():
     made = account()
     assert admit("sms", 500, NOW) == Allowance(500, made.pk)
-    assert admit("email", 500, NOW) == Allowance(500)  # another channel's
+
+
+def test_an_account_that_nobody_has_made_is_made_by_its_first_message():
+    allowed = admit("email", 500, NOW)
+    made = ProviderAccount.objects.get()
+    assert (made.channel, made.provider) == ("email", "sandbox")
+    assert admit("email", 500, NOW) == allowed == Allowance(500, made.pk)
 
 
 def test_a_full_bucket_gives_its_burst_and_then_the_rate():

@@ -13,7 +13,7 @@ import time_machine
 from django.core.management import CommandError, call_command
 
 from messaging.audit.ledger import LedgerError, loaded
-from messaging.audit.run import INVARIANTS, LOOK_BACK, audit
+from messaging.audit.run import INVARIANTS, KEPT, LOOK_BACK, audit
 from messaging.models import AuditRun, MessageDelivery
 from messaging.tasks import audit_deliveries
 from tests.engine import DAY, NOW, doctor
@@ -183,3 +183,7 @@ def test_nightly_task_looks_a_week_back_and_keeps_the_result(caplog: Any):
     assert newest is not None
     assert newest.broken == 0
     assert MessageDelivery.objects.count() == 1
+    assert AuditRun.objects.count() == 2
+    with time_machine.travel(MIDNIGHT + KEPT + 5 * DAY, tick=False):
+        audit_deliveries()
+    assert AuditRun.objects.count() == 2  # the first one is forgotten

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from campaigns.schedule import schedule_due
-from messaging import send
-from messaging.models import DeliveryAttempt, MessageDelivery, SendWindow
+from messaging import accounts, send
+from messaging.models import DeliveryAttempt, MessageDelivery, ProviderAccount, SendWindow
 from messaging.providers.base import TROUBLE_LIMIT, Accepted, HandOff, NotSent, clock
 from messaging.record import Tally
 from messaging.send import send_due
@@ -88,7 +88,8 @@ def test_what_was_not_begun_is_given_back_and_costs_nothing(provider):
         ("released", False, NOW)
     }
     assert not SendWindow.objects.exists()
-    # Nothing of the caps is used up: they go at once, on the same channel.
+    # Nothing of the caps is used up: they go as soon as the account may, on the same channel.
+    accounts.reset(ProviderAccount.objects.get())
     assert send_due("sms", NOW) == Tally(sent=3)
     assert len(set(scripted.ledger)) == len(scripted.ledger) == 8
 
@@ -98,8 +99,8 @@ def test_a_window_that_was_authorised_too_long_ago_is_given_back(provider, monke
     due(2)
     scripted = provider()
 
-    def authorised_long_ago(*args):
-        authorized = send_authorize_due(*args)
+    def authorised_long_ago(*args, **how):
+        authorized = send_authorize_due(*args, **how)
         authorized.at -= 11
         return authorized
 
@@ -116,6 +117,7 @@ def test_an_opt_out_of_what_was_given_back_is_heeded(provider):
     due(6)
     provider(*[SILENT] * 5, TAKEN)
     send_due("sms", NOW)
+    accounts.reset(ProviderAccount.objects.get())
     back = MessageDelivery.objects.get(status="scheduled")
     back.enrollment.doctor.unsubscribes.create(unsubscribed_at=NOW)
     assert send_due("sms", NOW) == Tally(skipped=1)
@@ -127,9 +129,9 @@ def test_a_provider_that_is_too_slow_gets_smaller_windows(provider, monkeypatch,
     due(40)
     sizes, size_of = [], send.authorize_due
 
-    def noted(channel, now, size, account_id):
+    def noted(channel, now, size, account_id, **how):
         sizes.append(size)
-        return size_of(channel, now, size, account_id)
+        return size_of(channel, now, size, account_id, **how)
 
     monkeypatch.setattr(send, "authorize_due", noted)
     monkeypatch.setattr("messaging.providers.base.TROUBLE_LIMIT", 1)

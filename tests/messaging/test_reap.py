@@ -165,7 +165,7 @@ def test_a_late_refusal_for_now_is_tried_again_by_the_ladder(claims):
 @pytest.mark.parametrize("receipt", [Accepted("old"), NotSent(), Unknown("no answer")])
 def test_answers_under_a_stale_claim_change_nothing_whoever_has_it_now(claims, receipt):
     reap(GONE)
-    (again,) = authorize_due("sms", GONE, 500).claims  # one of them, alone
+    again = authorize_due("sms", GONE, 500).claims[0]
     stale = next(claim for claim in claims if claim.delivery_id == again.delivery_id)
     assert stale.claim_id != again.claim_id
     assert answer([stale], [receipt], GONE) == Tally()
@@ -202,14 +202,32 @@ def test_an_answer_written_twice_is_written_once(claims):
 # --- A message that ends its workers --------------------------------------------------------
 
 
-def test_what_went_back_with_a_lost_window_is_prepared_alone_and_last():
-    enrolled(5, days=(0,), channels=("sms",))
+def windows(now, **how):
+    """The sizes of the windows that go, until nothing is due."""
+    sizes = []
+    while claims := authorize_due("sms", now, 500, **how).claims:
+        sizes.append(len(claims))
+    return sizes
+
+
+def test_what_went_back_with_a_lost_window_goes_last_and_the_second_time_alone():
+    enrolled(45, days=(0,), channels=("sms",))
     schedule_due(NOW)
-    assert len(authorize_due("sms", NOW, 3).claims) == 3
+    assert len(authorize_due("sms", NOW, 40).claims) == 40
     reap(GONE)
     MessageDelivery.objects.filter(crashes=0).update(scheduled_at=GONE)  # later than the others
-    windows = [authorize_due("sms", GONE, 500).claims for _ in range(5)]
-    assert [len(window) for window in windows] == [2, 1, 1, 1, 0]
+    assert windows(GONE) == [5, 30, 10]
+    later = GONE + settings.SEND_LEASE + SECOND
+    reap(later)
+    assert windows(later) == [5, *[1] * 40]
+
+
+def test_what_ended_a_worker_has_its_turn_although_much_is_due(provider):
+    enrolled(5, days=(0,), channels=("sms",))
+    schedule_due(NOW)
+    authorize_due("sms", NOW, 2)
+    reap(GONE)
+    assert windows(GONE, crashed_first=True) == [2, 3]
 
 
 def test_a_message_that_ends_its_worker_three_times_has_failed_and_the_others_go(claims):
@@ -219,7 +237,7 @@ def test_a_message_that_ends_its_worker_three_times_has_failed_and_the_others_go
         now += settings.SEND_LEASE + SECOND
         reap(now)
         while claimed := authorize_due("sms", now, 500).claims:
-            if claimed[0].delivery_id == culprit:
+            if culprit in {claim.delivery_id for claim in claimed}:
                 break
             assert len(claimed) == 1
             answer(claimed, [Accepted("x")], now)

@@ -147,9 +147,9 @@ def test_a_connection_cut_while_authorising_sends_nothing_and_keeps_everything(
     due(2)
     scripted = provider()
 
-    def cut_off(*args):
+    def cut_off(*args, **how):
         cut(backend())
-        return authorize_due(*args)
+        return authorize_due(*args, **how)
 
     with monkeypatch.context() as patch:
         patch.setattr("messaging.send.authorize_due", cut_off)

@@ -152,7 +152,7 @@ def test_no_try_is_left_where_the_next_would_come_too_late(one, provider):
 def test_a_providers_wish_to_wait_counts_from_its_answer(one, provider):
     provider(throttled(2 * 60 * MINUTE))
     answered_at = NOW + 20 * SECOND
-    assert send_due("sms", NOW, clock=lambda: answered_at) == Tally(retried=1)
+    assert send_due("sms", NOW, clock=lambda: answered_at) == Tally(given_back=1)
     one.refresh_from_db()
     wait = one.scheduled_at - answered_at
     assert 120 * MINUTE <= wait <= 120 * MINUTE * LONGEST
@@ -172,6 +172,7 @@ def test_an_outage_that_lasts_ends_as_too_late_and_not_as_failed(one, provider):
     provider(AWAY)
     MessageDelivery.objects.update(expires_at=NOW + 10 * MINUTE)
     send_as_it_falls_due(one, most=20)
+    send_due("sms", NOW + 10 * MINUTE)
     assert statuses() == {"sms 0": "too_late"}
     assert {outcome for outcome, _ in outcomes()} == {"released"}
 
