@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from django.conf import settings
@@ -9,9 +10,11 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from campaigns.convert import end_all
-from campaigns.models import Campaign, CampaignEnrollment, CampaignStatus
+from campaigns.models import Campaign, CampaignEnrollment, CampaignMessage, CampaignStatus
+from messaging import approval
 from messaging.hours import Hours, common
 from messaging.models import Channel
+from messaging.validation import check_template
 
 
 class NotReady(Exception):  # noqa: N818  reads as a sentence where it is raised
@@ -25,27 +28,34 @@ class NotReady(Exception):  # noqa: N818  reads as a sentence where it is raised
 def problems(campaign: Campaign, now: datetime) -> list[str]:
     """Everything that keeps the campaign from sending, in the marketer's words."""
     found = []
-    steps = campaign.steps.select_related("template")
+    steps = campaign.steps.select_related("template", "campaign")
     if not steps:
         found.append("The campaign has no steps: add at least one below.")
     if campaign.end_date and campaign.end_date <= now:
         found.append("The end date is past: move it or leave it empty.")
     found += _hours_problems(campaign, {step.channel for step in steps})
     for step in steps:
-        name = f"Step {step.sequence_order} ({step})"
-        if not step.template.template_content.strip():
-            found.append(f"{name}: the template “{step.template_id}” has no text.")
-        if step.template.channel != step.channel:
-            found.append(
-                f"{name}: the template “{step.template_id}” is for "
-                f"{step.template.get_channel_display()}."
-            )
-        if step.template.segment_type != campaign.segment_type:
-            found.append(
-                f"{name}: the template “{step.template_id}” is for another segment, "
-                f"“{step.template.get_segment_type_display()}”."
-            )
+        found += (f"Step {step.sequence_order} ({step}): {why}" for why in _step_problems(step))
     return found
+
+
+def _step_problems(step: CampaignMessage) -> Iterator[str]:
+    """Why a step's text can't go out, or would go out broken."""
+    template = step.template
+    the_template = f"the template “{step.template_id}”"
+    if not template.template_content.strip():
+        yield f"{the_template} has no text."
+        return
+    if template.channel != step.channel:
+        yield f"{the_template} is for {template.get_channel_display()}."
+    if template.segment_type != step.campaign.segment_type:
+        yield (f"{the_template} is for another segment, “{template.get_segment_type_display()}”.")
+    fits = (template.channel, template.segment_type) == (step.channel, step.campaign.segment_type)
+    for finding in check_template(template.draft(subject=step.subject_line)) if fits else ():
+        if finding.level == "error":
+            yield f"{the_template} would go out broken. {finding}"
+    if why := approval.problem_of(template):
+        yield f"{the_template} may not go out: {why}"
 
 
 def _hours_problems(campaign: Campaign, channels: set[str]) -> list[str]:

@@ -57,6 +57,11 @@ def _accounts(channel: str) -> QuerySet[ProviderAccount]:
     return ProviderAccount.objects.filter(channel=channel, provider=provider)
 
 
+def is_used(account: ProviderAccount) -> bool:
+    """Whether its channel sends through it: settings name one provider for each channel."""
+    return settings.MESSAGE_PROVIDERS.get(account.channel) == account.provider
+
+
 def is_open(account: ProviderAccount) -> bool:
     """Whether the breaker is open: nothing goes but one probe, once `closed_until` has come."""
     return account.failures_in_row >= TROUBLE_LIMIT

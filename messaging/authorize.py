@@ -23,8 +23,8 @@ from django.db.models import QuerySet
 from uuid_utils.compat import uuid7
 
 from messaging import undecidable
-from messaging.facts import Batch, Person, Row, load_batch
-from messaging.models import MessageDelivery, SendWindow
+from messaging.facts import Batch, Person, Row, Step, load_batch
+from messaging.models import HandedOver, MessageDelivery
 from messaging.policy import Defer, Send, Skip, Verdict, decide
 from messaging.providers.base import clock
 from segments.definitions import definition
@@ -40,12 +40,10 @@ class Claim(NamedTuple):
     doctor_id: int
     channel: str
     recipient: str
-    segment_type: str
     subject: str
     enrolled_at: datetime
     expires_at: datetime
-    template_content: str
-    subject_line: str | None
+    step: Step
     token: str
 
 
@@ -240,19 +238,16 @@ def _write_sending(
 
 
 def _claim(row: Row, recipient: str, claim_id: uuid.UUID, token: str) -> Claim:
-    step = row.step
     return Claim(
         row.id,
         claim_id,
         row.doctor_id,
         row.channel,
         recipient,
-        step.segment_type,
         row.subject,
         row.enrolled_at,
         row.expires_at,
-        step.template_content,
-        step.subject_line,
+        row.step,
         row.token or token,
     )
 
@@ -329,11 +324,23 @@ def skip_expired(channel: str, now: datetime, why: str) -> int:
         return int(cursor.rowcount)
 
 
-def hand_over(claim_id: uuid.UUID, now: datetime) -> bool:
-    """Mark that providers may hear of the window from now on.
+_HAND_OVER = """
+    WITH held AS (
+        UPDATE send_windows SET handed_over_at = %(now)s
+        WHERE claim_id = %(claim)s AND lease_expires_at > %(now)s AND handed_over_at IS NULL
+        RETURNING claim_id
+    )
+    INSERT INTO handed_over (claim_id, at, contents)
+    SELECT claim_id, %(now)s, %(contents)s::jsonb FROM held
+"""
 
-    False: it was taken away, or may be at any moment, since its lease is over.
+
+def hand_over(claim_id: uuid.UUID, now: datetime, contents: str = HandedOver.NOTHING) -> bool:
+    """Mark that providers may hear of the window from now on, and keep what they will hear.
+
+    `contents`: as HandedOver has it, in JSON. False: the window was taken away, or may be at any
+    moment, since its lease is over.
     """
-    held = SendWindow.objects.filter(pk=claim_id, lease_expires_at__gt=now)
-    windows = held.filter(handed_over_at=None)
-    return bool(windows.update(handed_over_at=now))
+    with connection.cursor() as cursor:
+        cursor.execute(_HAND_OVER, {"claim": claim_id, "now": now, "contents": contents})
+        return bool(cursor.rowcount)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from functools import cache
@@ -15,6 +16,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Q, QuerySet
 
+from messaging import approval
 from messaging.caps import WEEK, Caps, Taken
 from messaging.hours import Hours, common
 from messaging.models import AttemptOutcome, ConsentRecord, DeliveryAttempt, UnsubscribeRecord
@@ -52,7 +54,17 @@ class Step(NamedTuple):
     hours: Hours | None  # of the channel and of the campaign together
     template_content: str
     subject_line: str | None
+    preheader: str
+    defaults: Mapping[str, str]
     channel: str  # of its template: the step may have been given another one meanwhile
+    version_id: int  # of the template as it stands here
+    not_approved: str  # why the template may not go out; '': it may
+
+    def problem_on(self, channel: str) -> str:
+        """Why the template may not go out on a delivery's channel; '': it may."""
+        if self.channel != channel:
+            return f"the step's template is one for {self.channel} now"
+        return self.not_approved
 
 
 class Row(NamedTuple):
@@ -83,14 +95,18 @@ _ROWS = """
     JOIN campaign_enrollments e ON e.id = m.enrollment_id
     WHERE m.id = ANY(%s)
 """
-_STEPS = """
+_STEPS = f"""
     SELECT s.id, c.status, c.segment_type, c.start_date, c.end_date, c.send_from, c.send_until,
-           t.template_content, COALESCE(NULLIF(s.subject_line, ''), t.subject_line), t.channel
+           t.template_content, COALESCE(NULLIF(s.subject_line, ''), t.subject_line), t.preheader,
+           t.defaults, t.channel,
+           (SELECT v.id FROM template_versions v WHERE v.template_id = t.id
+            ORDER BY v.number DESC LIMIT 1),
+           {", ".join(f"t.{column}" for column in approval.COLUMNS)}
     FROM campaign_messages s
     JOIN campaigns c ON c.id = s.campaign_id
     JOIN message_templates t ON t.template_key = s.template_id
     WHERE s.id = ANY(%s)
-"""
+"""  # noqa: S608  names of columns
 
 
 def load_rows(delivery_ids: Sequence[uuid.UUID]) -> list[Row]:
@@ -99,26 +115,32 @@ def load_rows(delivery_ids: Sequence[uuid.UUID]) -> list[Row]:
         cursor.execute(_ROWS, [array(delivery_ids)])
         found = cursor.fetchall()
         cursor.execute(_STEPS, [list({row[9] for row in found})])
-        steps = {step_id: _step(*columns) for step_id, *columns in cursor.fetchall()}
+        steps = {row[0]: _step(row[1:]) for row in cursor.fetchall()}
     return [
         Row._make((*row[:3], moment(row[3]), *row[4:8], moment(row[8]), steps[row[9]]))
         for row in found
     ]
 
 
-def _step(  # noqa: PLR0913, PLR0917  the columns of _STEPS
-    status: str,
-    segment_type: str,
-    start: datetime | None,
-    end: datetime | None,
-    send_from: time,
-    send_until: time,
-    content: str,
-    subject: str | None,
-    channel: str,
-) -> Step:
-    hours = sending_hours(channel, send_from, send_until)
-    return Step(status, segment_type, start, end, hours, content, subject, channel)
+def _step(columns: tuple[Any, ...]) -> Step:
+    """A row of _STEPS without its id."""
+    own, registration = columns[:12], columns[12:]
+    status, segment_type, start, end, send_from, send_until, *texts, channel, version_id = own
+    content, subject, preheader, defaults = texts
+    return Step(
+        status,
+        segment_type,
+        start,
+        end,
+        sending_hours(channel, send_from, send_until),
+        content,
+        subject,
+        preheader,
+        json.loads(defaults),
+        channel,
+        version_id,
+        approval.problem_of_columns(registration) or "",
+    )
 
 
 def caps_from_settings() -> Caps:
@@ -192,7 +214,7 @@ class Batch:
             opted_out=self.opted_out(row.doctor_id, row.channel, row.segment_type),
             has_consent=self.has_consent(row.doctor_id, row.channel),
             has_address=bool(person.address(row.channel)),
-            template_approved=row.step.channel == row.channel,  # none is asked for yet
+            template_problem=row.step.problem_on(row.channel),
             caps=self.caps,
             history=tuple(self.history.get(row.doctor_id, ())),
             ahead=self.plan.ahead_of(row.doctor_id, row.id),

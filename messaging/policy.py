@@ -32,7 +32,7 @@ class Facts:
     opted_out: bool
     has_consent: bool  # or none is required on this channel
     has_address: bool
-    template_approved: bool
+    template_problem: str  # why the template may not go out on the channel; '': it may
     caps: Caps
     history: tuple[Taken, ...] = ()  # what the doctor got in the last seven days
     ahead: tuple[Planned, ...] = ()  # the doctor's messages that have first call on the caps
@@ -112,8 +112,8 @@ def _no_address(_now: datetime, facts: Facts) -> Refusal:
 
 
 def _not_approved(_now: datetime, facts: Facts) -> Refusal:
-    approved = facts.template_approved
-    return None if approved else (SkipReason.TEMPLATE_NOT_APPROVED, "template not approved")
+    problem = facts.template_problem
+    return (SkipReason.TEMPLATE_NOT_APPROVED, problem) if problem else None
 
 
 def _too_late(now: datetime, facts: Facts) -> Refusal:

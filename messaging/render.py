@@ -1,38 +1,23 @@
 """Template and variables in, the message that a doctor reads out. No models, no database.
 
 Templates are mustache (mustache.py): dictionary look-ups and nothing else. Values are data, never
-read again as mustache, HTML or markdown: the e-mail's HTML is laid out from the template, once,
-and the values are filled into that, escaped.
+read again as mustache, HTML or markdown: an e-mail's HTML and text are laid out from the template,
+once (layout/), and the values are filled into that, in HTML escaped.
 """
 
-import html
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 from django.conf import settings
 
-from messaging import catalogue, layout
-from messaging.mustache import VISIBLE, Template, Texts
-
-# {{name}}, {{#section}}, {{/section}}, {{^inverted}}, {{! comment }}; the rest is refused.
-TAG = re.compile(r"\{\{([#^/!&>={]?)(.*?)\}\}", re.DOTALL)
-NAME = re.compile(r"[a-z_]\w*", re.ASCII | re.IGNORECASE)
-REFUSED = {
-    "{": "Three braces put a value in unchecked. Use two: {{name}}.",
-    "&": "{{&name}} puts a value in unchecked. Write {{name}}.",
-    ">": "{{>name}} (a text within a text) cannot be used. Write its words here.",
-    "=": "{{=…=}} (other signs for braces) cannot be used. Write {{name}}.",
-}
+from messaging import layout
+from messaging.mustache import Template, Texts, escaped
+from messaging.syntax import syntax_problems
 
 FOOTERS = {"sms": "\nStop: {}", "whatsapp": "\n\nReply STOP to opt out"}
 EMAIL_REASON = "You get this e-mail because you are registered as a doctor with CLIRNET."
-NO_SUBJECT = {
-    "sms": "An SMS has no subject: leave this empty.",
-    "whatsapp": "A WhatsApp message has no subject: leave this empty.",
-}
 
 
 class TemplateError(ValueError):
@@ -59,35 +44,37 @@ class Rendered(NamedTuple):
     html: str = ""
 
 
-class Tag(NamedTuple):
-    """One {{tag}} of a template."""
-
-    sign: str  # "" for a variable, else one of # ^ / ! & > = {
-    name: str
-    line: int  # from 1
-
-
-# --- rendering ---------------------------------------------------------------------------
-
-
 def links(token: str) -> Links:
     """The addresses of the delivery with this token (design, People outside the admin)."""
     base = settings.PUBLIC_BASE_URL
     return Links(f"{base}/r/{token}", f"{base}/u/{token}", f"{base}/o/{token}.gif")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Message:
     """A step's texts, each parsed once, for any number of doctors."""
 
     channel: str
     subject: Template
     text: Template
-    page: Template | None  # the e-mail as HTML
+    page: Template | None = None  # the e-mail as HTML
+    preheader: Template | None = None  # its own, if it has one; it stands in the page, too
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """What the message needs, in order of first use."""
+        parts = (self.subject, self.preheader, self.text)
+        return tuple(dict.fromkeys(name for part in parts if part for name in part.names))
 
     def missing(self, texts: Texts) -> list[str]:
         """Names without a value, the subject's first. Such a message is skipped, never sent."""
-        return list(dict.fromkeys([*self.subject.missing(texts), *self.text.missing(texts)]))
+        parts = (self.subject, self.preheader, self.text)
+        return list(dict.fromkeys(name for part in parts if part for name in part.missing(texts)))
+
+    def used(self, texts: Texts) -> dict[str, Any]:
+        """The values that stand in the message, by name: with them it can be filled in again."""
+        values = texts.values_of_message
+        return {name: values[name] for name in self.names if name in values}
 
     def fill(self, texts: Texts, links: Links) -> Rendered:
         """The message with its footer, HTML part and open pixel.
@@ -100,7 +87,7 @@ class Message:
         # A line break would end the header.
         subject = " ".join(self.subject.fill(texts).splitlines())
         sender = settings.SENDER_ADDRESS
-        escaped = texts.as_html()
+        values = texts.as_html()
         # No template can name these: a name starts with a letter.
         for name, value in (
             ("@subject", subject),
@@ -109,16 +96,29 @@ class Message:
             ("@unsubscribe", links.unsubscribe),
             ("@pixel", links.pixel),
         ):
-            escaped[name] = html.escape(value)
-        footer = f"\n\n---\n{EMAIL_REASON}\n{sender}\nUnsubscribe: {links.unsubscribe}"
-        return Rendered(text + footer, subject, self.page.fill(escaped))
+            values[name] = escaped(value)
+        # Mail programs show as a signature what follows "-- ".
+        footer = (
+            f"\n\n-- \n{EMAIL_REASON}\n{sender}\n"
+            f"Unsubscribe, or choose what you get: {links.unsubscribe}"
+        )
+        return Rendered(text.rstrip("\n") + footer, subject, self.page.fill(values))
 
 
 @lru_cache(maxsize=1024)
-def compile_message(channel: str, content: str, subject: str | None) -> Message:
-    """Parse a step's texts, once for each. TemplateError: one is broken."""
-    page = compile_html(content) if channel == "email" else None
-    return Message(channel, compile_template(subject or ""), compile_template(content), page)
+def compile_message(
+    channel: str, content: str, subject: str | None, preheader: str = ""
+) -> Message:
+    """Parse a step's texts, once for each. TemplateError: one is broken.
+
+    `preheader`, of an e-mail, is what a list of mails shows beside the subject (layout.page).
+    """
+    head = compile_template(subject or "")
+    if channel != "email":
+        return Message(channel, head, compile_template(content))
+    page = compile_html(content, preheader)
+    text = Template(layout.plain(content))
+    return Message(channel, head, text, page, compile_template(preheader) if preheader else None)
 
 
 def texts_of(variables: Mapping[str, Any], links: Links) -> Texts:
@@ -141,12 +141,11 @@ def compile_template(text: str) -> Template:
     return Template(text)
 
 
-@lru_cache(maxsize=256)
-def compile_html(text: str) -> Template:
-    """Lay an e-mail's template out as HTML and parse that, once for each text."""
-    if problems := syntax_problems(text) or layout.problems(text):
+def compile_html(text: str, preheader: str = "") -> Template:
+    """Lay an e-mail's template out as HTML and parse that: some milliseconds."""
+    if problems := syntax_problems(text) or layout.problems(text) or syntax_problems(preheader):
         raise TemplateError(problems)
-    return Template(layout.page(text))
+    return Template(layout.page(text, preheader))
 
 
 def _system_values(shortlink: str) -> dict[str, str]:
@@ -158,12 +157,12 @@ def _system_values(shortlink: str) -> dict[str, str]:
     }
 
 
-def needed(text: str, subject: str | None = None) -> tuple[str, ...]:
+def needed(text: str, subject: str | None = None, preheader: str = "") -> tuple[str, ...]:
     """Names that a template uses, in order of first use, the subject's before the text's.
 
     A section's name is included; the names within it are not, since they come with its items.
     """
-    parts = (compile_template(subject or ""), compile_template(text))
+    parts = map(compile_template, (subject or "", preheader, text))
     return tuple(dict.fromkeys(name for part in parts for name in part.names))
 
 
@@ -172,121 +171,3 @@ def missing(text: str, variables: Mapping[str, Any], subject: str | None = None)
     texts = Texts({**variables, **_system_values("link")})
     parts = (compile_template(subject or ""), compile_template(text))
     return list(dict.fromkeys(name for part in parts for name in part.missing(texts)))
-
-
-# --- what is wrong with a template -------------------------------------------------------
-
-
-def template_problems(channel: str, content: str, subject: str | None) -> dict[str, list[str]]:
-    """What keeps a template from being sent, in the marketer's words, by model field."""
-    found = {
-        "template_content": _content_problems(channel, content),
-        "subject_line": _subject_problems(channel, subject or ""),
-    }
-    return {field: problems for field, problems in found.items() if problems}
-
-
-def syntax_problems(text: str) -> list[str]:
-    """Tags that are refused, misnamed, unclosed or mismatched, each with its line."""
-    problems: list[str] = []
-    sections: list[Tag] = []
-    for tag in _tags(text):
-        problem = _tag_problem(tag, sections)
-        if problem:
-            problems.append(f"Line {tag.line}: {problem}")
-    problems += [
-        f"Line {tag.line}: {braced(tag.name, tag.sign)} is never closed. "
-        f"Write {braced(tag.name, '/')} where it ends."
-        for tag in sections
-    ]
-    words = TAG.sub(lambda tag: "\n" * tag[0].count("\n"), text)
-    problems += [
-        f"Line {number}: {braces} stands alone. A variable is written {braced('name')}."
-        for number, line in enumerate(words.split("\n"), 1)
-        for braces in ("{{", "}}")
-        if braces in line
-    ]
-    return problems
-
-
-def _tag_problem(tag: Tag, sections: list[Tag]) -> str | None:
-    """What is wrong with a tag; `sections` are the open ones, which it may open or close."""
-    if tag.sign == "!":
-        return None
-    if tag.sign in REFUSED:
-        return REFUSED[tag.sign]
-    if not NAME.fullmatch(tag.name):
-        return f"“{tag.name}” is not a variable's name. Use letters, digits and _."
-    if tag.sign == "/":
-        return _close(tag, sections)
-    if tag.sign:
-        sections.append(tag)
-    return None
-
-
-def _close(tag: Tag, sections: list[Tag]) -> str | None:
-    if not sections:
-        return f"{braced(tag.name, '/')} closes what {braced(tag.name, '#')} never opened."
-    opened = sections.pop()
-    if opened.name != tag.name:
-        return f"{braced(tag.name, '/')} stands where {braced(opened.name, '/')} is due."
-    return None
-
-
-def _tags(text: str) -> Iterator[Tag]:
-    for match in TAG.finditer(text):
-        yield Tag(match[1], match[2].strip(), text.count("\n", 0, match.start()) + 1)
-
-
-def _content_problems(channel: str, content: str) -> list[str]:
-    if not VISIBLE.search(content):
-        return ["The text is empty. Write the message."]
-    problems = syntax_problems(content)
-    if problems:
-        return problems
-    problems = _unknown_names(content)
-    if channel == "email":
-        problems += layout.problems(content)
-    if "shortlink" not in needed(content):
-        problems.append("There is no {{shortlink}}. Write it where the doctor should tap.")
-    return problems
-
-
-def _subject_problems(channel: str, subject: str) -> list[str]:
-    if channel != "email":
-        return [NO_SUBJECT[channel]] if subject.strip() and channel in NO_SUBJECT else []
-    if not VISIBLE.search(subject):
-        return ["An e-mail needs a subject."]
-    if len(subject.splitlines()) > 1:
-        return ["The subject has a line break. Write it in one line."]
-    return syntax_problems(subject) or _unknown_names(subject)
-
-
-def _unknown_names(text: str) -> list[str]:
-    """Names that the catalogue does not have, each with the closest one that it has."""
-    problems: list[str] = []
-    sections: list[str] = []
-    for tag in _tags(text):
-        if tag.sign == "/":
-            sections.pop()
-        elif tag.sign != "!":
-            items = frozenset[str]().union(*(catalogue.item_names(name) for name in sections))
-            if tag.name not in catalogue.BY_NAME and tag.name not in items:
-                problems.append(f"Line {tag.line}: {_unknown(tag.name, items)}")
-            if tag.sign:
-                sections.append(tag.name)
-    return problems
-
-
-def _unknown(name: str, items: frozenset[str]) -> str:
-    if lists := catalogue.lists_with(name):
-        opening, closing = braced(lists[0], "#"), braced(lists[0], "/")
-        return f"{braced(name)} has a value only between {opening} and {closing}."
-    closest = catalogue.closest(name, [*items, *catalogue.BY_NAME])
-    hint = f"Did you mean {braced(closest)}?" if closest else "Choose one from the list."
-    return f"There is no variable {braced(name)}. {hint}"
-
-
-def braced(name: str, sign: str = "") -> str:
-    """A tag as it is written in a template."""
-    return f"{{{{{sign}{name}}}}}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import random
 import time
@@ -23,6 +24,8 @@ from messaging.authorize import (
     hand_over,
     skip_expired,
 )
+from messaging.catalogue import with_defaults
+from messaging.models.version import Content
 from messaging.providers import provider_for
 from messaging.providers.base import (
     HandOff,
@@ -50,6 +53,7 @@ Clock = Callable[[], datetime]
 class _Prepared:
     claims: list[Claim] = field(default_factory=list)
     messages: list[Outgoing] = field(default_factory=list)
+    contents: dict[str, Content] = field(default_factory=dict)
     unsent: list[Result] = field(default_factory=list)
 
 
@@ -120,7 +124,7 @@ def _send(authorized: Authorized, channel: str, allowance: Allowance, clock: Clo
     if prepared.unsent:  # nobody hears of these, whatever becomes of the call
         record(prepared.unsent, now, tally, is_all=not prepared.messages)
     receipts: Sequence[Receipt] = []
-    if prepared.messages and hand_over(authorized.claims[0].claim_id, clock()):
+    if prepared.messages and _hand_over(prepared, clock()):
         receipts = _call(provider_for(channel), prepared.messages, HandOff(now, authorized.at))
     now = clock()
     results = _results(prepared.claims, receipts, now) if receipts else []
@@ -129,6 +133,11 @@ def _send(authorized: Authorized, channel: str, allowance: Allowance, clock: Clo
     accounts.give_back(allowance, allowance.messages - begun)
     accounts.note(allowance, receipts, now)
     return tally
+
+
+def _hand_over(prepared: _Prepared, now: datetime) -> bool:
+    """Before the first call, so that what went out is known also where nobody lives to tell."""
+    return hand_over(prepared.claims[0].claim_id, now, json.dumps(prepared.contents, default=str))
 
 
 def _call(provider: Provider, messages: Sequence[Outgoing], hand_off: HandOff) -> Sequence[Receipt]:
@@ -167,7 +176,7 @@ def _prepare(claims: Sequence[Claim], now: datetime) -> _Prepared:
     prepared = _Prepared()
     by_segment: dict[str, list[Claim]] = defaultdict(list)
     for claim in claims:
-        by_segment[claim.segment_type].append(claim)
+        by_segment[claim.step.segment_type].append(claim)
     for segment_type, group in by_segment.items():
         subjects = [Subject(c.doctor_id, c.subject, c.enrolled_at) for c in group]
         try:
@@ -185,9 +194,12 @@ def _prepare(claims: Sequence[Claim], now: datetime) -> _Prepared:
 
 def _prepare_one(claim: Claim, variables: dict[str, object], prepared: _Prepared) -> None:
     links = render.links(claim.token)
-    texts = render.texts_of(variables, links)
+    step = claim.step
+    texts = render.texts_of(with_defaults(variables, step.defaults), links)
     try:
-        message = render.compile_message(claim.channel, claim.template_content, claim.subject_line)
+        message = render.compile_message(
+            claim.channel, step.template_content, step.subject_line, step.preheader
+        )
         if absent := message.missing(texts):
             prepared.unsent.append(without_value(claim.delivery_id, claim.claim_id, absent))
             return
@@ -197,6 +209,9 @@ def _prepare_one(claim: Claim, variables: dict[str, object], prepared: _Prepared
         prepared.unsent.append(not_prepared(claim.delivery_id, claim.claim_id, why))
         return
     prepared.claims.append(claim)
+    prepared.contents[str(claim.delivery_id)] = Content(
+        step.version_id, message.used(texts), step.subject_line
+    )
     prepared.messages.append(
         Outgoing(
             delivery_id=claim.delivery_id,

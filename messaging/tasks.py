@@ -9,17 +9,20 @@ from __future__ import annotations
 import logging
 import uuid
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from celery import shared_task
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from messaging import lanes, reap, reconcile, send, track
+from messaging import approvals, lanes, reap, reconcile, send, track
+from messaging.audience.run import run_check
 from messaging.audit.run import audit_recent
 from messaging.clock import database_clock
-from messaging.models import Channel, EventKind
+from messaging.models import AudienceCheck, Channel, EventKind, MessageTemplate
 
 logger = logging.getLogger(__name__)
 
@@ -86,9 +89,15 @@ def send_email_message(delivery_id: str) -> None:
 
 @shared_task(**EVERY_MINUTE)
 def reap_expired_leases() -> None:
-    """Every minute: what was being sent when its worker died becomes unknown."""
-    if lost := reap.reap(database_clock()()):
+    """Every minute: what a worker had in hand when it died.
+
+    What was being sent becomes unknown; an audience check has failed.
+    """
+    now = database_clock()()
+    if lost := reap.reap(now):
         logger.warning("unknown after a lost worker: %s", lost)
+    if checks := AudienceCheck.objects.fail_lost(now):
+        logger.warning("audience checks that lost their worker: %s", checks)
 
 
 @shared_task
@@ -104,6 +113,53 @@ def audit_deliveries() -> None:
     run = audit_recent(timezone.now)
     if run.broken:
         logger.error("audit %s: rows that break a promise: %s", run.pk, run.broken)
+
+
+# The default time limits, six times what 100,000 doctors and 13 steps take.
+@shared_task
+def check_audience(check_id: str) -> None:
+    """Render a template or a campaign for everybody in its segment, and count what is wrong."""
+    run_check(uuid.UUID(check_id), database_clock())
+
+
+def ring_check(check_id: uuid.UUID) -> bool:
+    """Have a worker do a check that is queued. False: Redis is away, and nobody knows of it."""
+    try:
+        check_audience.delay(str(check_id))
+    except Exception as error:  # noqa: BLE001  whatever ails the doorbell
+        logger.warning("audience check %s cannot be rung: %s", check_id, error)
+        return False
+    return True
+
+
+@shared_task
+def check_template_approval(template_id: str) -> None:
+    """After a template was saved: ask its provider whether it is approved."""
+    if untold := approvals.ask_one(uuid.UUID(template_id), timezone.now()):
+        logger.warning("template %s: Twilio %s", template_id, untold)
+
+
+def ask_when_saved(template: MessageTemplate) -> None:
+    """Have a worker ask about a template that is being saved, where there is somebody to ask."""
+    if approvals.can_be_asked_about(template):
+        transaction.on_commit(partial(ring_approval, template.pk))
+
+
+def ring_approval(template_id: uuid.UUID) -> bool:
+    """Have a worker ask about a template. False: Redis is away; it is asked about tomorrow."""
+    try:
+        check_template_approval.delay(str(template_id))
+    except Exception as error:  # noqa: BLE001  whatever ails the doorbell
+        logger.warning("the approval of %s cannot be asked for: %s", template_id, error)
+        return False
+    return True
+
+
+@shared_task
+def check_template_approvals() -> None:
+    """Every morning: ask whether WhatsApp still approves every template."""
+    if (asked := approvals.ask_all(timezone.now())).asked:
+        logger.info("approval of templates: %s", asked)
 
 
 @shared_task(**EVERY_MINUTE)

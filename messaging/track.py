@@ -95,6 +95,8 @@ def _storable(value: Any) -> Any:
 # twice would change nothing. One that names no message that is known and on its way is put aside
 # and tried again: our own record of the call may not be written yet.
 # A click means that it was read, and an open that it arrived, whatever else was reported.
+# What a person sends again is `scheduled` once more: a report that the first copy arrived settles
+# it, and the second one stays here.
 _APPLY = """
     WITH picked AS MATERIALIZED (
         SELECT * FROM provider_events
@@ -120,7 +122,7 @@ _APPLY = """
         GROUP BY target
     ), locked AS MATERIALIZED (  -- in key order, as in record.py
         SELECT f.* FROM folded f JOIN message_deliveries m ON m.id = f.target
-        WHERE m.status NOT IN ('scheduled', 'skipped')
+        WHERE {open}
         ORDER BY m.id FOR NO KEY UPDATE OF m
     ), facts AS (
         UPDATE message_deliveries m
@@ -139,8 +141,15 @@ _APPLY = """
                 WHEN COALESCE(m.failed_at, f.failed_at) IS NOT NULL THEN 'failed'
                 ELSE 'sent' END
         FROM locked f
-        WHERE m.id = f.target AND m.status NOT IN ('scheduled', 'skipped')
+        WHERE m.id = f.target AND {open}
         RETURNING m.id
+    ), arrived AS (
+        UPDATE delivery_attempts a SET outcome = 'accepted', counts = true
+        FROM locked f, message_deliveries m
+        WHERE m.id = f.target AND m.status = 'scheduled' AND a.id = (
+            SELECT w.id FROM delivery_attempts w
+            WHERE w.delivery_id = f.target AND w.outcome = 'written_off'
+            ORDER BY w.id DESC LIMIT 1)
     ), done AS (
         SELECT n.id, n.target,
                n.target IS NOT NULL AND (n.is_machine OR f.id IS NOT NULL) AS is_done
@@ -158,8 +167,12 @@ _APPLY = """
 """
 
 
-_APPLY_NEW = _APPLY.format(which="parked_at IS NULL")
-_APPLY_PARKED = _APPLY.format(which="parked_at IS NOT NULL AND received_at > %(since)s")
+_OPEN = """(m.status NOT IN ('scheduled', 'skipped')
+            OR m.status = 'scheduled' AND f.delivered_at IS NOT NULL AND EXISTS (
+                SELECT FROM delivery_attempts w
+                WHERE w.delivery_id = m.id AND w.outcome = 'written_off'))"""
+_APPLY_NEW = _APPLY.format(which="parked_at IS NULL", open=_OPEN)
+_APPLY_PARKED = _APPLY.format(which="parked_at IS NOT NULL AND received_at > %(since)s", open=_OPEN)
 
 
 def apply_events(now: datetime) -> int:

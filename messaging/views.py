@@ -78,6 +78,13 @@ def open_pixel(request: HttpRequest, token: str) -> HttpResponse:
     return _private(HttpResponse(_PIXEL, content_type="image/gif"))
 
 
+@never_cache
+@csrf_exempt
+def test_link(request: HttpRequest, target: str) -> HttpResponse:
+    """Where the links of tests lead; mail programs also post here to opt out with one click."""
+    return _private(render(request, "messaging/test_link.html", {"target": target}))
+
+
 @method_decorator([never_cache, csrf_exempt], name="dispatch")
 class Preferences(View):
     """What a doctor wants to get. Looking changes nothing; a POST acts at once.

@@ -8,3 +8,7 @@ class ReengageConfig(AppConfig):
 
     name = "reengage"
     verbose_name = "Re-engagement"
+
+    def ready(self) -> None:
+        """Register the system checks."""
+        from reengage import checks  # noqa: F401, PLC0415

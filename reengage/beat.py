@@ -14,6 +14,7 @@ from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 
 from messaging import heartbeat
 from messaging.models import HeartbeatKind
+from reengage.start import refuse_what_is_wrong
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +48,8 @@ class Scheduler(DatabaseScheduler):  # type: ignore[misc]  # untyped
     producer = None  # the library's own would wait for Redis for ever
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Read the schedules. OperationalError: the database is away."""
+        """Read the schedules. ImproperlyConfigured; OperationalError: the database is away."""
+        refuse_what_is_wrong()
         self._untaken: dict[str, Any] = {}  # entries that Redis has not taken, by name
         self._try_at = 0.0  # on the monotonic clock: when to offer them (again)
         self._started_at = timezone.now()

@@ -67,7 +67,7 @@ def _campaigns(now: datetime) -> Iterator[Problem]:
 
 def _accounts(now: datetime) -> Iterator[Problem]:
     for account in ProviderAccount.objects.order_by("pk"):
-        if why := accounts.why_waiting(account, now):
+        if accounts.is_used(account) and (why := accounts.why_waiting(account, now)):
             page = reverse("admin:messaging_provideraccount_change", args=[account.pk])
             yield Problem(f"{account}: its messages wait. {why}", page, "Open the account")
 

@@ -16,6 +16,7 @@ from django.db import transaction
 from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
 from campaigns.models import Campaign, CampaignMessage
+from messaging import versions
 from messaging.models import Channel, MessageTemplate, ProviderAccount
 
 FIXTURES = settings.BASE_DIR / "fixtures"
@@ -30,6 +31,9 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         "messaging.messagetemplate": ("view", "add", "change"),
         "messaging.unsubscriberecord": ("view", "add"),
         "messaging.auditrun": ("view", "add"),
+        "messaging.provideraccount": ("view", "change"),  # pausing a channel in a hurry
+        "messaging.messagedelivery": ("view", "send_again"),
+        "messaging.audiencecheck": ("view", "add"),
         "messaging.*": ("view",),
         "segments.*": ("view", "add", "change"),  # which importing files needs
         "django_celery_beat.periodictask": ("view", "change"),
@@ -89,7 +93,9 @@ def _templates() -> int:
     ]
     known = set(MessageTemplate.objects.values_list("template_key", flat=True))
     new = [MessageTemplate(**row) for row in rows if row["template_key"] not in known]
-    return len(MessageTemplate.objects.bulk_create(new))
+    made = MessageTemplate.objects.bulk_create(new)
+    versions.sign_all(made, None, "made by setup")
+    return len(made)
 
 
 def _campaigns() -> int:

@@ -5,6 +5,7 @@ The scheduler gives its own (beat.py), and each channel's lane its (messaging/la
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import threading
@@ -57,6 +58,14 @@ class Pulse(bootsteps.StartStopStep):  # type: ignore[misc]  # untyped
         """Nothing: the thread goes with the process."""
 
 
+def _leave() -> None:
+    """A web process that ends in order is not missed."""
+    try:
+        heartbeat.forget(HeartbeatKind.WEB)
+    except (OperationalError, InterfaceError) as error:
+        logger.warning("The web process could not take its leave: %s", error)
+
+
 _web_lock = threading.Lock()
 _web_process: int | None = None
 
@@ -70,4 +79,5 @@ def of_web() -> None:
     with _web_lock:
         if _web_process != process:  # a fork has no threads of its parent's
             _web_process = process
+            atexit.register(_leave)
             _thread(HeartbeatKind.WEB, 3 * settings.HEARTBEAT_EVERY).start()

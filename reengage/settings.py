@@ -254,6 +254,13 @@ MESSAGE_PROVIDERS: dict[str, str] = {
     "sms": env.str("SMS_PROVIDER", default="sandbox"),
     "email": env.str("EMAIL_PROVIDER", default="sandbox"),
 }
+# Whether an SMS goes out only as a text registered with India's operators (DLT): a route there
+# rejects any other.
+SMS_DLT_REQUIRED: bool = env.bool("SMS_DLT_REQUIRED", default=MESSAGE_PROVIDERS["sms"] != "sandbox")
+TWILIO_ACCOUNT_SID: str = env.str("TWILIO_ACCOUNT_SID", default="")
+TWILIO_AUTH_TOKEN: str = env.str("TWILIO_AUTH_TOKEN", default="")
+# Where Twilio is asked about contents and their approval.
+TWILIO_CONTENT_URL: str = env.str("TWILIO_CONTENT_URL", default="https://content.twilio.com")
 # strategy, Message Frequency Caps: rolling windows over all channels, and one channel's interval.
 CAP_PER_DAY: int = env.int("CAP_PER_DAY", default=2)
 CAP_PER_WEEK: int = env.int("CAP_PER_WEEK", default=5)

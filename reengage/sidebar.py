@@ -58,6 +58,7 @@ SIDEBAR: dict[str, Any] = {
         _group(
             "Messages",
             _item("Templates", "edit_note", "messaging", "messagetemplate"),
+            _item("Audience checks", "fact_check", "messaging", "audiencecheck"),
             _item("Deliveries", "send", "messaging", "messagedelivery"),
             _item("Opt-outs", "unsubscribe", "messaging", "unsubscriberecord"),
             _item("Consent", "handshake", "messaging", "consentrecord"),

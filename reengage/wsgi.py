@@ -11,6 +11,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "reengage.settings")
 _django = get_wsgi_application()
 
 from reengage import pulse  # noqa: E402  needs the models
+from reengage.start import refuse_what_is_wrong  # noqa: E402
+
+refuse_what_is_wrong()
 
 
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from django.core.cache import cache
 from django.db import connection
-from django.db.models import Avg, Case, Count, Exists, Max, OuterRef, Q, QuerySet, When
+from django.db.models import Avg, Case, Count, Exists, Max, Min, OuterRef, Q, QuerySet, When
 
 from segments.imports.names import strip_titles
 from segments.models import (
@@ -32,6 +32,7 @@ V = TypeVar("V")
 
 KEPT_SECONDS = 3600
 RECENT = timedelta(days=7)  # the texts say “this week”
+THIS_MONTH = timedelta(days=30)  # as others say
 JUST_COMPLETED = timedelta(days=30)
 # Kept of each group: what a text names and a spare or two, since nobody is named to themself
 # and somebody may since have asked not to be named.
@@ -100,6 +101,7 @@ class AgentNetwork:
     by_both: dict[tuple[str, str], int] = field(default_factory=dict)
     nameable: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     agents: dict[str, list[str]] = field(default_factory=dict)  # '' is everybody
+    new_users: int = 0  # who used their first one in the last 30 days
 
     def size(self, specialty: str, location: str) -> int:
         """Doctors of the same specialty or location who use agents."""
@@ -123,7 +125,7 @@ class AgentNetwork:
 
 def agent_network(now: datetime) -> AgentNetwork:
     """Figures about the use of agents by `now`."""
-    return _kept("agents", ["all"], now, lambda _: {"all": _count_agents(now)})["all"]
+    return _kept("agent-network", ["all"], now, lambda _: {"all": _count_agents(now)})["all"]
 
 
 def agent_peers(
@@ -205,7 +207,7 @@ def _peer(doctor: Sequence[Any], testimonial: str = "") -> Peer:
 
 
 def _count_agents(now: datetime) -> AgentNetwork:
-    network = AgentNetwork()
+    network = AgentNetwork(new_users=_count_new_users(now))
     used = AgentUsage.objects.filter(doctor=OuterRef("pk"), used_at__lte=now)
     groups = Doctor.objects.filter(Exists(used)).order_by().values_list("specialty", "location")
     specialties: dict[str, int] = defaultdict(int)
@@ -222,6 +224,11 @@ def _count_agents(now: datetime) -> AgentNetwork:
     network.nameable.update(_nameable_users(now))
     network.agents.update(_agents_by_area(now))
     return network
+
+
+def _count_new_users(now: datetime) -> int:
+    firsts = AgentUsage.objects.filter(used_at__lte=now).order_by().values("doctor")
+    return firsts.annotate(first=Min("used_at")).filter(first__gt=now - THIS_MONTH).count()
 
 
 def _nameable_users(now: datetime) -> dict[tuple[str, str], list[int]]:

@@ -46,6 +46,7 @@ OUR_SCHEDULES = {
     "apply-reports": ("*", "*", "messaging.tasks.apply_reports"),
     "figures-of-today": ("40", "*", "campaigns.tasks.count_today"),
     "audit-deliveries": ("10", "4", "messaging.tasks.audit_deliveries"),
+    "check-template-approvals": ("15", "5", "messaging.tasks.check_template_approvals"),
 }
 
 STRATEGY = {message.template_key: message for message in parse.messages()}
@@ -242,7 +243,7 @@ def strategy_schedules() -> dict[str, tuple[str, str, str]]:
 def test_schedules_are_the_strategys_and_ours() -> None:
     theirs = strategy_schedules()
     assert len(theirs) == 6
-    assert len(load(FIXTURES / "schedules.yaml")) == len(SCHEDULES) == 15
+    assert len(load(FIXTURES / "schedules.yaml")) == len(SCHEDULES) == 16
     rows = {
         name: (row["crontab"]["minute"], row["crontab"]["hour"], row["task"])
         for name, row in SCHEDULES.items()

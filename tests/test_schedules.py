@@ -58,6 +58,7 @@ SCHEDULES: dict[str, tuple[str, list[str]]] = {
     "daily-analytics": ("campaigns.tasks.calculate_daily_campaign_analytics", ["23:00"]),
     "cleanup-expired-segments": ("segments.tasks.cleanup_expired_segments", ["03:00"]),
     "audit-deliveries": ("messaging.tasks.audit_deliveries", ["04:10"]),
+    "check-template-approvals": ("messaging.tasks.check_template_approvals", ["05:15"]),
 }
 
 

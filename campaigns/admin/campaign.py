@@ -14,6 +14,7 @@ from campaigns import launch, schedule
 from campaigns.admin.lifecycle import LifecycleMixin
 from campaigns.admin.steps import StepInline
 from campaigns.models import Campaign, CampaignEnrollment, CampaignMessage, CampaignStatus
+from messaging.admin.audience import AudienceMixin
 from reengage.admin_base import (
     ModelAdmin,
     Notice,
@@ -38,7 +39,7 @@ def _counted(rows: QuerySet[Any]) -> Subquery:
 
 
 @admin.register(Campaign)
-class CampaignAdmin(LifecycleMixin, PageExtrasMixin[Campaign], ModelAdmin[Campaign]):
+class CampaignAdmin(LifecycleMixin, PageExtrasMixin[Campaign], AudienceMixin, ModelAdmin[Campaign]):
     """Timed sequences of messages, one segment each."""
 
     list_display = (

@@ -82,7 +82,7 @@ class LifecycleMixin(AnyAdmin):
     """The buttons of a campaign's page, and the same as actions of the list."""
 
     actions = ("launch_selected", "pause_selected", "resume_selected", "complete_selected")
-    actions_detail = ("launch", "pause", "resume", "complete", "copy")
+    actions_detail = ("launch", "pause", "resume", "complete", "copy", "check_audience")
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Show the buttons that fit the campaign's status."""

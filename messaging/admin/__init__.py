@@ -1,6 +1,7 @@
 """Admin of templates, deliveries, consent and provider accounts."""
 
 from messaging.admin.account import ProviderAccountAdmin
+from messaging.admin.audience import AudienceCheckAdmin
 from messaging.admin.audit import AuditRunAdmin
 from messaging.admin.consent import ConsentRecordAdmin, UnsubscribeRecordAdmin
 from messaging.admin.delivery import DeliveryAttemptAdmin, MessageDeliveryAdmin
@@ -8,6 +9,7 @@ from messaging.admin.reports import ProviderEventAdmin, SandboxMessageAdmin
 from messaging.admin.template import MessageTemplateAdmin
 
 __all__ = [
+    "AudienceCheckAdmin",
     "AuditRunAdmin",
     "ConsentRecordAdmin",
     "DeliveryAttemptAdmin",

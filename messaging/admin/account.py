@@ -6,7 +6,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
+from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -15,26 +18,41 @@ from django.utils.timezone import localtime
 
 from messaging import accounts
 from messaging.models import ProviderAccount
+from messaging.providers import PROVIDERS
 from reengage.admin_base import (
     ActionVariant,
     Confirmation,
     ModelAdmin,
     Notice,
     PageExtrasMixin,
+    SelectWidget,
     action,
     confirm,
     display,
     is_confirmed,
 )
 
-STATE_COLOURS = {"well": "success", "paused": "warning", "waits": "danger", "tries": "info"}
+STATE_COLOURS = {
+    "unused": "info",
+    "well": "success",
+    "paused": "warning",
+    "waits": "danger",
+    "tries": "info",
+}
 STATE_NAMES = {
+    "unused": "Not used",
     "well": "Well",
     "paused": "Paused by hand",
     "waits": "Waits",
     "tries": "Tries again",
 }
-STATE_LEVELS = {"well": "success", "paused": "warning", "waits": "error", "tries": "info"}
+STATE_LEVELS = {
+    "unused": "warning",
+    "well": "success",
+    "paused": "warning",
+    "waits": "error",
+    "tries": "info",
+}
 TITLES = {
     "well": "Well: messages go out.",
     "paused": "Paused by hand: its messages wait. Nothing fails and nothing is lost.",
@@ -44,6 +62,8 @@ TITLES = {
 
 def state_of(account: ProviderAccount, now: datetime) -> str:
     """One of STATE_NAMES."""
+    if not accounts.is_used(account):
+        return "unused"
     if account.is_paused:
         return "paused"
     if account.closed_until is not None and account.closed_until > now:
@@ -54,6 +74,9 @@ def state_of(account: ProviderAccount, now: datetime) -> str:
 def state_words(account: ProviderAccount, now: datetime) -> str:
     """The state and its cause, such as "Waits until 14:05: …timeout (5 times in a row)"."""
     state = state_of(account, now)
+    if state == "unused":
+        used = settings.MESSAGE_PROVIDERS.get(account.channel)
+        return f"Not used: {account.get_channel_display()} goes through {used}."
     if state != "waits":
         return TITLES[state]
     until = localtime(account.closed_until)
@@ -127,6 +150,15 @@ class ProviderAccountAdmin(PageExtrasMixin[ProviderAccount], ModelAdmin[Provider
         kept = ("why", "in_the_bucket", "failures_in_row", "last_trouble")
         return ("channel", "provider", *kept) if obj else kept
 
+    def formfield_for_dbfield(
+        self, db_field: models.Field[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        """Choose the provider among those that there are."""
+        if db_field.name == "provider":
+            names = [(name, name) for name in sorted(PROVIDERS)]
+            return forms.ChoiceField(choices=names, widget=SelectWidget(choices=names))
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
     def save_model(
         self, request: HttpRequest, obj: ProviderAccount, form: Any, change: Any
     ) -> None:
@@ -144,7 +176,7 @@ class ProviderAccountAdmin(PageExtrasMixin[ProviderAccount], ModelAdmin[Provider
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Show the button where there is something to try."""
         account = self.get_object(request, object_id)
-        if account is None or state_of(account, timezone.now()) in ("well", "paused"):
+        if account is None or state_of(account, timezone.now()) in ("unused", "well", "paused"):
             return []
         buttons: list[Any] = super().get_actions_detail(request, object_id)  # type: ignore[misc]
         return buttons

@@ -3,12 +3,14 @@
 # ruff: noqa: ARG002  overridden signatures are Django's
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
@@ -25,6 +27,7 @@ from reengage.admin_base import (
 )
 from segments.admin.base import when
 
+HOUR = timedelta(hours=1)
 # So many of the chosen messages are described one by one.
 DESCRIBED = 10
 
@@ -56,7 +59,10 @@ class SendAgainMixin(AnyAdmin):
     def send_again(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """One delivery, from its page."""
         page = reverse("admin:messaging_messagedelivery_change", args=[object_id])
-        chosen = self.get_queryset(request).filter(pk=object_id)
+        delivery = self.get_object(request, object_id)
+        if delivery is None:
+            raise Http404
+        chosen = self.get_queryset(request).filter(pk=delivery.pk)
         return self._ask_or_send(request, chosen, page) or redirect(page)
 
     @admin.action(description="Send again (where there was no answer)", permissions=["send_again"])
@@ -82,7 +88,7 @@ class SendAgainMixin(AnyAdmin):
         sent = sum(self._send(request, delivery) for delivery in unknown)
         if sent:
             words = "1 message is" if sent == 1 else f"{sent} messages are"
-            messages.success(request, f"{words} scheduled again, and checked again when sent.")
+            messages.success(request, f"{words} scheduled again, for when the caps allow it.")
         return None
 
     def _send(self, request: HttpRequest, delivery: MessageDelivery) -> bool:
@@ -102,8 +108,11 @@ def _question(unknown: list[MessageDelivery], request: HttpRequest) -> Confirmat
     facts = [_facts(delivery) for delivery in unknown[:DESCRIBED]]
     if len(unknown) > DESCRIBED:
         facts.append(f"And {len(unknown) - DESCRIBED} more.")
+    hours = settings.CAP_CHANNEL_INTERVAL // HOUR
+    counts = "Each attempt so far counts against the frequency caps, as if it had arrived:"
     facts += [
-        "Each attempt so far counts against the frequency caps, as if it had arrived.",
+        f"{counts} the next one goes {hours} hours after it at the earliest.",
+        "A report until then that the first one arrived settles it, and nothing is sent.",
         "Before it goes, opt-outs, consent, hours and caps are checked again.",
     ]
     return Confirmation(

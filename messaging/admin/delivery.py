@@ -6,16 +6,15 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.contrib import admin
-from django.core.exceptions import ObjectDoesNotExist
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.timezone import localtime
 
 from messaging import accounts
 from messaging.admin.account import state_of, state_words
 from messaging.admin.again import SendAgainMixin
-from messaging.models import AttemptOutcome, DeliveryAttempt, MessageDelivery, SandboxMessage
+from messaging.admin.evidence import EvidenceMixin
+from messaging.models import AttemptOutcome, DeliveryAttempt, MessageDelivery
 from reengage.admin_base import (
     ChoicesDropdownFilter,
     Notice,
@@ -64,6 +63,7 @@ def _when(moment: datetime | None) -> str:
 @admin.register(MessageDelivery)
 class MessageDeliveryAdmin(
     SendAgainMixin,
+    EvidenceMixin,
     DoctorSearchMixin,
     PageExtrasMixin[MessageDelivery],
     ReadOnlyAdmin[MessageDelivery],
@@ -98,17 +98,9 @@ class MessageDeliveryAdmin(
             "What became of it",
             {"fields": ("sent_at", "delivered_at", "opened_at", "clicked_at", "failed_at")},
         ),
-        ("Text as accepted", {"fields": ("message_subject", "message_text")}),
         ("For enquiries", {"fields": ("id", "external_id", "target_url", "created_at")}),
     )
-    readonly_fields = (
-        "campaign",
-        "enrolment",
-        "reason",
-        "message_subject",
-        "message_text",
-        "id",
-    )
+    readonly_fields = ("campaign", "enrolment", "reason", "id")
 
     @display(description="campaign")
     def campaign(self, delivery: MessageDelivery) -> str:
@@ -133,20 +125,6 @@ class MessageDeliveryAdmin(
         why = delivery.get_skip_reason_display() or delivery.error_message or ""
         return f"{why}: {delivery.skip_detail}" if why and delivery.skip_detail else why
 
-    @display(description="subject")
-    def message_subject(self, delivery: MessageDelivery) -> str:
-        """The subject that the doctor would see (sandbox)."""
-        message = _sandbox_message(delivery)
-        return message.subject if message else ""
-
-    @display(description="text")
-    def message_text(self, delivery: MessageDelivery) -> str:
-        """The exact text that the doctor would see (sandbox)."""
-        message = _sandbox_message(delivery)
-        if message is None:
-            return "Kept only for messages sent through the sandbox."
-        return format_html('<div style="white-space: pre-wrap">{}</div>', message.text)
-
     def notices(self, request: HttpRequest, obj: MessageDelivery) -> list[Notice]:
         """What the status means."""
         trouble = obj.status in ("failed", "unknown")
@@ -158,13 +136,6 @@ class MessageDeliveryAdmin(
     def tables(self, request: HttpRequest, obj: MessageDelivery) -> list[Table]:
         """Gates, attempts and reports."""
         return [_gates(obj), _attempts(obj), _events(obj)]
-
-
-def _sandbox_message(delivery: MessageDelivery) -> SandboxMessage | None:
-    try:
-        return delivery.sandbox_message
-    except ObjectDoesNotExist:
-        return None
 
 
 def _overdue(delivery: MessageDelivery, now: datetime) -> list[Notice]:

@@ -11,14 +11,9 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 
 from messaging.models import ProviderEvent, SandboxMessage
+from messaging.preview import locked
 from reengage.admin_base import DropdownFilter, ReadOnlyAdmin, display
 from segments.admin.search import DoctorSearchMixin
-
-# Nothing is fetched and no link is followed from here: either would count as the doctor's.
-_LOCKED = (
-    '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
-    'style-src \'unsafe-inline\'; img-src data:"><base target="_blank">'
-)
 
 
 class WaitingFilter(DropdownFilter):
@@ -71,15 +66,14 @@ class SandboxMessageAdmin(DoctorSearchMixin, ReadOnlyAdmin[SandboxMessage]):
     """Messages that would have gone out."""
 
     doctor_path = "delivery__doctor"
-    list_display = ("recipient", "channel", "first_words", "accepted_at")
-    list_select_related = ("delivery",)
-    fields = ("delivery", "recipient", "accepted_at", "subject", "message_text", "page")
-    readonly_fields = ("message_text", "page")
+    list_display = ("recipient", "channel", "kind", "first_words", "accepted_at")
+    fields = ("kind", "delivery", "recipient", "accepted_at", "subject", "message_text", "page")
+    readonly_fields = ("kind", "message_text", "page")
 
-    @display(description="channel")
-    def channel(self, message: SandboxMessage) -> str:
-        """The delivery's channel."""
-        return message.delivery.get_channel_display()
+    @display(description="kind", label={"test": "warning"})
+    def kind(self, message: SandboxMessage) -> tuple[str, str] | None:
+        """Marks what somebody sent to themselves; the others are doctors' messages."""
+        return ("test", "Test") if message.is_test else None
 
     @display(description="message")
     def first_words(self, message: SandboxMessage) -> str:
@@ -100,5 +94,5 @@ class SandboxMessageAdmin(DoctorSearchMixin, ReadOnlyAdmin[SandboxMessage]):
         return format_html(
             '<iframe sandbox="" title="E-mail" srcdoc="{}" '
             'style="width: 100%; height: 40rem; background: white"></iframe>',
-            _LOCKED + message.html,
+            locked(message.html),
         )

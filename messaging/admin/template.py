@@ -8,9 +8,13 @@ from typing import Any
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html_join
 
-from messaging import catalogue
+from messaging.admin.approval import ApprovalMixin
+from messaging.admin.audience import AudienceMixin
+from messaging.admin.editor import EditorMixin
+from messaging.admin.transfer import TransferMixin
+from messaging.admin.versions import VersionsMixin
 from messaging.models import MessageTemplate
 from reengage.admin_base import (
     ChoicesDropdownFilter,
@@ -22,13 +26,24 @@ from reengage.admin_base import (
     display,
 )
 
-EDITOR = {"rows": 18, "style": "max-width: 56rem; min-height: 24rem; line-height: 1.6"}
+# The page's script puts variables into these.
+LINE = {"data-editor-field": ""}
+TEXT = {"data-editor-field": "", "rows": 18, "class": "editor-text"}
 
 
 @admin.register(MessageTemplate)
-class MessageTemplateAdmin(PageExtrasMixin[MessageTemplate], ModelAdmin[MessageTemplate]):
+class MessageTemplateAdmin(
+    VersionsMixin,
+    TransferMixin,
+    EditorMixin,
+    ApprovalMixin,
+    PageExtrasMixin[MessageTemplate],
+    AudienceMixin,
+    ModelAdmin[MessageTemplate],
+):
     """Message texts, by segment and channel."""
 
+    actions_detail = ("check_audience", "ask_again", "show_versions")
     list_display = (
         "name",
         "segment_type",
@@ -41,35 +56,38 @@ class MessageTemplateAdmin(PageExtrasMixin[MessageTemplate], ModelAdmin[MessageT
     list_filter = (("segment_type", ChoicesDropdownFilter), ("channel", ChoicesDropdownFilter))
     search_fields = ("template_key", "title", "subject_line", "template_content")
     search_help_text = "A word of the key, the title, the subject or the text."
-    readonly_fields = ("variables_needed", "variables_available", "created_at", "updated_at")
+    readonly_fields = ("variables_needed", "created_at", "updated_at")
+    texts = ("title", "subject_line", "preheader", "template_content", "max_sms_segments")
+    place = ("template_key", "segment_type", "channel", "sequence_order")
+    absent: Any = ("Where a doctor has no value", {"fields": ("defaults",)})
     fieldsets = (
-        (
-            "Text",
-            {"fields": ("title", "subject_line", "template_content", "variables_needed")},
-        ),
-        (
-            "Where it belongs",
-            {"fields": ("template_key", "segment_type", "channel", "sequence_order")},
-        ),
-        ("Variables that it may use", {"fields": ("variables_available",)}),
+        ("Text", {"fields": (*texts, "variables_needed")}),
+        absent,
+        ("Where it belongs", {"fields": place}),
         ("Record", {"fields": (("created_at", "updated_at"),)}),
     )
+    # Segment and channel come first: the variables and the limits depend on them.
+    add_fieldsets = (("Where it belongs", {"fields": place}), ("Text", {"fields": texts}), absent)
+
+    def get_fieldsets(self, request: HttpRequest, obj: MessageTemplate | None = None) -> Any:
+        """A new template has no record yet."""
+        return super().get_fieldsets(request, obj) if obj else self.add_fieldsets
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: MessageTemplate | None = None
     ) -> tuple[str, ...]:
         """Campaigns refer to the key and rely on the rest: it stays what it was made for."""
         fixed = ("template_key", "segment_type", "channel") if obj else ()
-        return (*self.readonly_fields, *fixed)
+        return (*super().get_readonly_fields(request, obj), *fixed)
 
     def formfield_for_dbfield(
         self, db_field: models.Field[Any, Any], request: HttpRequest, **kwargs: Any
     ) -> Any:
-        """A large field for the text, one line for the subject."""
+        """A large field for the text, one line for subject and preview line."""
         if db_field.name == "template_content":
-            kwargs["widget"] = TextareaWidget(attrs=EDITOR)
-        elif db_field.name == "subject_line":
-            kwargs["widget"] = TextInputWidget(attrs={"style": "max-width: 56rem"})
+            kwargs["widget"] = TextareaWidget(attrs=TEXT)
+        elif db_field.name in {"subject_line", "preheader"}:
+            kwargs["widget"] = TextInputWidget(attrs=LINE)
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     @display(description="template", ordering="template_key", header=True)
@@ -89,26 +107,6 @@ class MessageTemplateAdmin(PageExtrasMixin[MessageTemplate], ModelAdmin[MessageT
         if not template.variables:
             return "None yet: they are taken from the text when it is saved."
         return format_html_join(" ", "<code>{{{{{}}}}}</code>", ((n,) for n in template.variables))
-
-    @display(description="variables")
-    def variables_available(self, template: MessageTemplate) -> str:
-        """Every name that this segment's texts may use, with an example."""
-        if not template.segment_type:
-            return "Save first: they depend on the segment."
-        rows = format_html_join(
-            "",
-            "<tr><td class='pr-4 py-1 align-top'><code>{{{{{}}}}}</code></td>"
-            "<td class='pr-4 py-1 align-top'>{}</td><td class='py-1 align-top'>{}</td></tr>",
-            (
-                (variable.name, variable.description, variable.example)
-                for variable in catalogue.of_segment(template.segment_type)
-            ),
-        )
-        return format_html(
-            "<details><summary class='cursor-pointer'>Show all, with examples</summary>"
-            "<table class='mt-2'>{}</table></details>",
-            rows,
-        )
 
     def tables(self, request: HttpRequest, obj: MessageTemplate) -> list[Table]:
         """The steps that send this text: a change goes out with the next message."""

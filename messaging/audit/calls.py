@@ -38,7 +38,8 @@ _KEPT_WITHOUT_ATTEMPT = f"""
     SELECT 'delivery', s.delivery_id, 'The sandbox accepted it at ' || {said("s.accepted_at")}
            || ', but no attempt could have made the call.'
     FROM sandbox_messages s
-    WHERE s.accepted_at >= %(since)s::timestamptz AND NOT EXISTS (
+    WHERE s.accepted_at >= %(since)s::timestamptz AND s.delivery_id IS NOT NULL  -- no test
+      AND NOT EXISTS (
         SELECT FROM delivery_attempts a
         WHERE a.delivery_id = s.delivery_id AND a.outcome IN {MADE_CALLS})
 """  # noqa: S608

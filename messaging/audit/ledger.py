@@ -12,6 +12,8 @@ from typing import Any
 
 from django.db import connection
 
+from messaging.record import storable
+
 Call = tuple[uuid.UUID | None, datetime | None, str]
 
 
@@ -53,16 +55,16 @@ def _calls(path: Path) -> Iterator[Call]:
         with path.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, start=1):
                 if line.strip():
-                    yield _call(line, f"{path.name}, line {number}")
+                    yield _call(line, f"{storable(path.name)}, line {number}")
     except (OSError, UnicodeDecodeError) as error:
-        raise LedgerError(f"{path} can't be read: {error}") from None
+        raise LedgerError(storable(f"{path} can't be read: {error}")) from None
 
 
 def _call(line: str, place: str) -> Call:
     try:
         entry = json.loads(line)
         return _delivery(entry.get("delivery_id")), _moment(entry.get("at")), place
-    except (ValueError, TypeError, AttributeError, OverflowError):
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         raise LedgerError(
             f'{place}: not a call. Each line is like {{"delivery_id": "...", "at": "..."}}.'
         ) from None

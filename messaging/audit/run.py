@@ -154,8 +154,13 @@ def keep(
         started_at=started_at,
         finished_at=finished_at,
         since=since,
-        result={outcome.invariant.code: outcome.as_json() for outcome in outcomes},
+        result=as_json(outcomes),
     )
+
+
+def as_json(outcomes: Sequence[Outcome]) -> dict[str, dict[str, Any]]:
+    """What each invariant found, by its code."""
+    return {outcome.invariant.code: outcome.as_json() for outcome in outcomes}
 
 
 def audit_recent(clock: Callable[[], datetime]) -> AuditRun:

@@ -113,7 +113,7 @@ def _named(
 # On the oldest rows, which nobody is likely to be at work on; what is locked is left alone.
 
 _A_DELIVERY = """
-    SELECT id, CASE status WHEN 'scheduled' THEN 'clicked' ELSE 'sending' END
+    SELECT id, CASE status WHEN 'scheduled' THEN 'sent' ELSE 'sending' END
     FROM message_deliveries WHERE status <> 'sending'
     ORDER BY id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
 """

@@ -1,6 +1,7 @@
 """Templates, deliveries, attempts, reports, consent and provider accounts."""
 
 from messaging.models.account import ProviderAccount
+from messaging.models.audience import AudienceCheck, CheckState
 from messaging.models.audit import AuditRun
 from messaging.models.consent import ConsentRecord, UnsubscribeRecord
 from messaging.models.delivery import (
@@ -13,17 +14,22 @@ from messaging.models.delivery import (
 from messaging.models.event import EventKind, ProviderEvent
 from messaging.models.heartbeat import Heartbeat, HeartbeatKind
 from messaging.models.sandbox import SandboxMessage
-from messaging.models.template import Channel, MessageTemplate
+from messaging.models.template import ApprovalStatus, Channel, MessageTemplate, WhatsAppCategory
+from messaging.models.version import HandedOver, TemplateVersion
 from messaging.models.window import SendWindow
 
 __all__ = [
+    "ApprovalStatus",
     "AttemptOutcome",
+    "AudienceCheck",
     "AuditRun",
     "Channel",
+    "CheckState",
     "ConsentRecord",
     "DeliveryAttempt",
     "DeliveryStatus",
     "EventKind",
+    "HandedOver",
     "Heartbeat",
     "HeartbeatKind",
     "MessageDelivery",
@@ -33,5 +39,7 @@ __all__ = [
     "SandboxMessage",
     "SendWindow",
     "SkipReason",
+    "TemplateVersion",
     "UnsubscribeRecord",
+    "WhatsAppCategory",
 ]

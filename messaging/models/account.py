@@ -1,6 +1,6 @@
 """Accounts at providers: how fast, at what price, and whether they are well."""
 
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
@@ -26,20 +26,21 @@ class ProviderAccount(models.Model):
         "messages a second",
         null=True,
         blank=True,
-        validators=[MinValueValidator(0.001)],
+        validators=[MinValueValidator(0.001), MaxValueValidator(100_000)],
         help_text="What the provider allows, over all workers. Empty: as fast as it goes.",
     )
     burst = models.PositiveIntegerField(
         "at once",
         default=1,
         db_default=1,
-        validators=[MinValueValidator(1)],
+        validators=[MinValueValidator(1), MaxValueValidator(1_000_000)],
         help_text="How many may go at once after a rest, where the messages a second are limited.",
     )
     price_per_message = models.DecimalField(
         max_digits=8,
         decimal_places=4,
         default=0,
+        validators=[MinValueValidator(0)],
         help_text="In rupees.",
     )
     # Token bucket: how many messages may go at `tokens_at`; it fills with `rate_per_second`.

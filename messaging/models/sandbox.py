@@ -3,14 +3,22 @@
 from django.db import models
 
 from messaging.models.delivery import MessageDelivery
+from messaging.models.template import Channel
+from segments.models.fields import uuid7
 
 
 class SandboxMessage(models.Model):
-    """A message that would have gone out; it never leaves the machine."""
+    """A message that would have gone out; it never leaves the machine.
 
+    Its id is the one that the provider was handed: the delivery's, or one of its own for a test,
+    which has no delivery.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     delivery = models.OneToOneField(
-        MessageDelivery, on_delete=models.CASCADE, primary_key=True, related_name="sandbox_message"
+        MessageDelivery, on_delete=models.CASCADE, null=True, related_name="sandbox_message"
     )
+    channel = models.CharField(max_length=20, choices=Channel, default="", db_default="")
     recipient = models.CharField(max_length=254)
     subject = models.TextField(blank=True, default="")
     text = models.TextField()
@@ -23,3 +31,8 @@ class SandboxMessage(models.Model):
 
     def __str__(self) -> str:
         return f"To {self.recipient}"
+
+    @property
+    def is_test(self) -> bool:
+        """Whether somebody tried a text out: no doctor was meant to get it."""
+        return self.delivery_id is None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple, Protocol, runtime_checkable
+from enum import Enum
+from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from django.conf import settings
 
@@ -16,7 +17,10 @@ TROUBLE_LIMIT = 5
 
 
 class Outgoing(NamedTuple):
-    """One rendered message, ready to go to one person."""
+    """One rendered message, ready to go to one person.
+
+    A test goes to whoever tries a text out: its `delivery_id` is that of no delivery.
+    """
 
     delivery_id: uuid.UUID
     channel: str
@@ -25,6 +29,7 @@ class Outgoing(NamedTuple):
     subject: str = ""  # e-mail only
     html: str = ""  # e-mail only
     unsubscribe_url: str = ""
+    is_test: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,3 +137,18 @@ class CanLookUp(Protocol):
     def look_up(self, delivery_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Receipt]:
         """What it says of these deliveries; one that it does not know or cannot tell is absent."""
         ...
+
+
+class Need(Enum):
+    """What a template must have before a provider takes its messages on a channel."""
+
+    NOTHING = "nothing"
+    CONTENT_SID = "the SID of content that WhatsApp approved, at Twilio"
+    WHATSAPP_NAME = "name and language of an approved template, at Interakt"
+    DLT = "the id of a text registered with India's operators, and that text"
+
+
+class NeedsTemplate(Protocol):
+    """A provider that does not take just any text; one that does need not say so."""
+
+    needs: ClassVar[Mapping[str, Need]]  # by channel; one that is absent needs nothing

@@ -23,7 +23,9 @@ class SandboxProvider:
             return [NotSent()] * len(messages)
         rows = [
             SandboxMessage(
-                delivery_id=message.delivery_id,
+                id=message.delivery_id,
+                delivery_id=None if message.is_test else message.delivery_id,
+                channel=message.channel,
                 recipient=message.recipient,
                 subject=message.subject,
                 text=message.text,

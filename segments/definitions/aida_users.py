@@ -27,6 +27,7 @@ from segments.definitions.common import (
     Reader,
     count_text,
     date_text,
+    days_left,
     filled,
     members,
     numbered,
@@ -42,11 +43,12 @@ class AidaUsers(Definition):
 
     segment_type = SegmentType.AIDA_USERS
     goal = Goal(rate=20, days=14)  # strategy, Segment-Specific Goals
+    ends_after = timedelta(days=14)  # strategy, Email 1: “access to AI Agents for the next 14 days”
     variable_names = frozenset(
         {
             "specialty_area",
-            "peer_count",
-            "expiry_date",
+            *("peer_count", "completed_count"),
+            *("expiry_date", "days_remaining"),
             *(f"suggested_agent_{place}" for place in (1, 2, 3)),
             *(f"peer_name_{place}" for place in (1, 2, 3)),
             *(f"peer_specialty_{place}" for place in (1, 2, 3)),
@@ -79,7 +81,7 @@ class AidaUsers(Definition):
         return with_first_return(enrollments, uses, "used_at")
 
     def variables(self, subjects: Sequence[Subject], now: datetime) -> list[dict[str, Any]]:
-        """See the base class. The trial ends when the goal's days are over."""
+        """See the base class."""
         doctors = readers({item.doctor_id for item in subjects})
         areas = _areas_of_interest(doctors, now)
         network = peers.agent_network(now)
@@ -91,7 +93,8 @@ class AidaUsers(Definition):
             answer.append(
                 {
                     **reader.variables,
-                    **self._own(item, reader, areas.get(item.doctor_id), network),
+                    **_own(reader, areas.get(item.doctor_id), network),
+                    **self._trial(item, reader, now),
                     **_named(colleagues[item.doctor_id]),
                 }
                 if reader
@@ -99,26 +102,32 @@ class AidaUsers(Definition):
             )
         return answer
 
-    def _own(
-        self, item: Subject, reader: Reader, area: str | None, network: peers.AgentNetwork
-    ) -> dict[str, Any]:
-        area = area or reader.specialty
-        agents = network.suggested(area)
+    def _trial(self, item: Subject, reader: Reader, now: datetime) -> dict[str, Any]:
+        ends_at = item.enrolled_at + self.ends_after
         return filled(
             {
-                "specialty_area": area,
-                "peer_count": count_text(network.size(reader.specialty, reader.location)),
-                "expiry_date": date_text(
-                    item.enrolled_at + timedelta(days=self.goal.days), reader.zone
-                ),
-                # The text lists three.
-                **(numbered("suggested_agent_{}", agents, 3) if len(agents) >= 3 else {}),
+                "expiry_date": date_text(ends_at, reader.zone),
+                "days_remaining": days_left(ends_at, now),
             }
         )
 
     def cta_url(self, subject: str) -> str:  # noqa: ARG002  there is none
         """The page of the agents."""
         return f"{settings.PLATFORM_BASE_URL}/ai-agents"
+
+
+def _own(reader: Reader, area: str | None, network: peers.AgentNetwork) -> dict[str, Any]:
+    area = area or reader.specialty
+    agents = network.suggested(area)
+    return filled(
+        {
+            "specialty_area": area,
+            "peer_count": count_text(network.size(reader.specialty, reader.location)),
+            "completed_count": count_text(network.new_users),
+            # The text lists three.
+            **(numbered("suggested_agent_{}", agents, 3) if len(agents) >= 3 else {}),
+        }
+    )
 
 
 def _areas_of_interest(doctor_ids: Collection[int], now: datetime) -> dict[int, str]:

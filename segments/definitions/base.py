@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from django.db.models import Model, QuerySet
@@ -38,6 +38,8 @@ class Definition(ABC):
     goal: ClassVar[Goal]
     # Names that variables() can fill, beside those of every segment; the catalogue checks them.
     variable_names: ClassVar[frozenset[str]]
+    # From enrolment to the end that the texts count down to; None: each doctor's own day.
+    ends_after: ClassVar[timedelta | None] = None
 
     @property
     def label(self) -> str:

@@ -56,9 +56,14 @@ def test_button_asks_first_and_says_what_is_known(admin_client: Client) -> None:
     confirmation = response.context["confirmation"]
     assert confirmation.question == "The doctor may have this message already. Send it again?"
     handed_over = "handed over on 04 Mar 2026, 12:00 to SMS via sandbox"
+    counts = (
+        "Each attempt so far counts against the frequency caps, as if it had arrived: the next one "
+        "goes 24 hours after it at the earliest."
+    )
     assert confirmation.facts == [
         f"{delivery.doctor}: {handed_over}. read timeout. It may have arrived.",
-        "Each attempt so far counts against the frequency caps, as if it had arrived.",
+        counts,
+        "A report until then that the first one arrived settles it, and nothing is sent.",
         "Before it goes, opt-outs, consent, hours and caps are checked again.",
     ]
     assert statuses() == {"unknown"}
@@ -67,7 +72,7 @@ def test_button_asks_first_and_says_what_is_known(admin_client: Client) -> None:
 def test_button_schedules_again_and_keeps_who_decided_it(admin_client: Client) -> None:
     (delivery,) = unknown()
     response = admin_client.post(button(delivery), {"confirmed": "yes"}, follow=True)
-    assert messages_of(response) == ["1 message is scheduled again, and checked again when sent."]
+    assert messages_of(response) == ["1 message is scheduled again, for when the caps allow it."]
     delivery.refresh_from_db()
     assert delivery.status == "scheduled"
     attempt = delivery.attempts.get()
@@ -154,7 +159,7 @@ def test_list_sends_the_ticked_ones_again(admin_client: Client) -> None:
         "confirmed": "yes",
     }
     done = admin_client.post(page(MessageDelivery), form, follow=True)
-    assert messages_of(done) == ["2 messages are scheduled again, and checked again when sent."]
+    assert messages_of(done) == ["2 messages are scheduled again, for when the caps allow it."]
     third.refresh_from_db()
     assert third.status == "unknown"
     assert LogEntry.objects.count() == 2
@@ -164,7 +169,7 @@ def test_list_describes_no_more_than_ten(admin_client: Client) -> None:
     chosen = unknown(12)
     asked = admin_client.post(page(MessageDelivery), selected(*chosen))
     facts = asked.context["confirmation"].facts
-    assert len(facts) == 13
+    assert len(facts) == 14
     assert facts[10] == "And 2 more."
 
 
@@ -197,7 +202,10 @@ def test_groups_get_the_permissions_they_are_to_have() -> None:
     }
     again = ("messagedelivery", "send_again_messagedelivery")
     check = ("auditrun", "add_auditrun")
-    assert {name for name, granted in own.items() if again in granted} == {"Support"}
+    assert {name for name, granted in own.items() if again in granted} == {
+        "Marketer",
+        "Support",
+    }
     assert {name for name, granted in own.items() if check in granted} == {"Marketer", "Support"}
     for granted in own.values():
         assert ("auditrun", "view_auditrun") in granted

@@ -68,10 +68,11 @@ def test_buttons_fit_the_status(admin_client: Client) -> None:
         response = admin_client.get(page(Campaign, "change", campaign.pk))
         return [button["title"] for button in response.context["actions_detail"]]
 
-    assert shown(engine.campaign(status="draft")) == ["Launch", "Copy"]
-    assert shown(engine.campaign(status="active")) == ["Pause", "Complete", "Copy"]
-    assert shown(engine.campaign(status="paused")) == ["Resume", "Complete", "Copy"]
-    assert shown(engine.campaign(status="completed")) == ["Copy"]
+    check = "Check audience"
+    assert shown(engine.campaign(status="draft")) == ["Launch", "Copy", check]
+    assert shown(engine.campaign(status="active")) == ["Pause", "Complete", "Copy", check]
+    assert shown(engine.campaign(status="paused")) == ["Resume", "Complete", "Copy", check]
+    assert shown(engine.campaign(status="completed")) == ["Copy", check]
 
 
 def test_list_actions_ask_first_and_act_on_each(admin_client: Client) -> None:

@@ -16,6 +16,7 @@ from django_celery_beat.models import (
 
 from campaigns.models import CampaignAnalytics, CampaignEnrollment
 from messaging.models import (
+    AudienceCheck,
     AuditRun,
     ConsentRecord,
     DeliveryAttempt,
@@ -55,6 +56,8 @@ READ_ONLY = [
     SandboxMessage,
     UserSegment,
 ]
+# Written by the engine, but deleted by who has the right: with the draft that they are of.
+DELETABLE = [AudienceCheck]
 # Added, but never edited or deleted: what a doctor said stays as it was said.
 APPEND_ONLY = [ConsentRecord, UnsubscribeRecord]
 
@@ -108,6 +111,7 @@ def make(number: int) -> None:
     )
     UnsubscribeRecord.objects.create(doctor=doctor, channel="sms", delivery=delivery)
     make_audit(delivery)
+    AudienceCheck.objects.create(campaign=made, requested_at=NOW)
     CampaignAnalytics.objects.create(campaign=made, date=NOW.date(), channel="sms", total_sent=1)
     make_activity(number, doctor)
     make_schedules(number)

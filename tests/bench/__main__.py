@@ -18,10 +18,30 @@ def main(rows: int) -> None:
         from django.db import connections
 
         from reengage import initial
-        from tests.bench import broker, engine, idle, imports, providers, sending
+        from tests.bench import (
+            audience,
+            broker,
+            engine,
+            idle,
+            imports,
+            providers,
+            render,
+            sending,
+            variables,
+        )
 
         call_command("migrate", verbosity=0)
-        for module in (imports, engine, providers, sending, broker, idle):
+        for module in (
+            imports,
+            engine,
+            render,
+            variables,
+            audience,
+            providers,
+            sending,
+            broker,
+            idle,
+        ):
             call_command("flush", verbosity=0, interactive=False)
             initial.create_missing()
             print(f"\n{module.__doc__.splitlines()[0]}")

@@ -8,6 +8,9 @@ from campaigns.launch import NotReady, complete, launch, pause, problems, resume
 from campaigns.models import CampaignEnrollment, CampaignMessage
 from campaigns.schedule import schedule_due
 from messaging.models import MessageTemplate
+from messaging.providers import PROVIDERS
+from messaging.providers.base import Need
+from messaging.providers.sandbox import SandboxProvider
 from tests.engine import DAY, NOW, campaign, enrolled, send_all, statuses
 
 pytestmark = pytest.mark.django_db
@@ -59,6 +62,31 @@ def test_a_template_without_text_or_of_another_channel_or_segment_is_a_problem()
     assert "No-show registrants" in found[2]
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Dear {{lastname}} {{shortlink}}", "There is no variable {{lastname}}."),
+        ("Dear {{#last_name}} {{shortlink}}", "would go out broken"),
+        ("Dear {{last_name}}", "{{shortlink}}"),
+    ],
+)
+def test_a_text_that_would_go_out_broken_keeps_its_campaign_from_launch(text, words):
+    made = campaign(days=(0,), channels=("sms",), status="draft")
+    MessageTemplate.objects.update(template_content=text)
+    (found,) = problems(made, NOW)
+    assert found.startswith("Step 1 (Day 0, SMS): the template “")
+    assert words in found
+    with pytest.raises(NotReady):
+        launch(made, NOW)
+
+
+def test_a_steps_own_subject_is_checked_as_the_templates():
+    made = campaign(days=(0,), channels=("email",), status="draft")
+    CampaignMessage.objects.update(subject_line="For {{nobody}}")
+    (found,) = problems(made, NOW)
+    assert "{{nobody}}" in found
+
+
 def test_hours_in_which_a_channel_may_not_be_used_are_a_problem():
     made = campaign(
         days=(0,), channels=("sms",), status="draft", send_from=time(21), send_until=time(23)
@@ -108,3 +136,60 @@ def test_complete_ends_every_enrolment_and_skips_what_was_to_come():
     assert CampaignEnrollment.objects.get().status == "completed"
     with pytest.raises(NotReady):
         resume(enrollment.campaign, NOW)
+
+
+class Demanding(SandboxProvider):
+    """The sandbox, as demanding as Twilio is on WhatsApp."""
+
+    name = "demanding"
+    needs = {"whatsapp": Need.CONTENT_SID}
+
+
+@pytest.fixture
+def demanding(monkeypatch, settings):
+    monkeypatch.setitem(PROVIDERS, "demanding", Demanding)
+    settings.MESSAGE_PROVIDERS = {**settings.MESSAGE_PROVIDERS, "whatsapp": "demanding"}
+
+
+@pytest.mark.usefixtures("demanding")
+def test_a_template_that_is_not_approved_blocks_the_launch_naming_step_and_reason():
+    made = campaign(days=(0,), channels=("whatsapp", "sms"), status="draft")
+    template = made.steps.get(channel="whatsapp").template
+    found = [
+        (
+            f"Step 1 (Day 0, WhatsApp): the template “{template.template_key}” may not go out: "
+            "it has no Twilio content SID: enter that of the approved template."
+        )
+    ]
+    with pytest.raises(NotReady) as error:
+        launch(made, NOW)
+    assert error.value.problems == found
+    MessageTemplate.objects.filter(pk=template.pk).update(
+        content_sid="HX" + "1" * 32,
+        parameters=["first_name", "session_name", "shortlink"],
+        approval_status="approved",
+        approval_checked_at=NOW,
+    )
+    launch(made, NOW)
+    assert made.status == "active"
+
+
+@pytest.mark.usefixtures("demanding")
+def test_a_template_that_lost_its_approval_blocks_resuming():
+    made = campaign(days=(0,), channels=("whatsapp",), status="paused")
+    MessageTemplate.objects.update(
+        content_sid="HX" + "1" * 32, approval_status="paused", approval_checked_at=NOW
+    )
+    with pytest.raises(NotReady, match="WhatsApp has not approved it: paused by WhatsApp"):
+        resume(made, NOW)
+    made.refresh_from_db()
+    assert made.status == "paused"
+
+
+def test_an_sms_that_is_not_registered_blocks_the_launch_where_the_route_asks_for_it(settings):
+    made = campaign(days=(0,), channels=("sms",), status="draft")
+    assert problems(made, NOW) == []
+    settings.SMS_DLT_REQUIRED = True
+    assert [text.split(": ", 2)[2] for text in problems(made, NOW)] == [
+        "it has no DLT template id: register the text with the operators, and enter its id."
+    ]

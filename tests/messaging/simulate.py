@@ -37,7 +37,7 @@ OPEN = Facts(
     opted_out=False,
     has_consent=True,
     has_address=True,
-    template_approved=True,
+    template_problem="",
     caps=Caps(),
 )
 

@@ -16,7 +16,7 @@ from messaging.providers.base import Accepted
 from messaging.reap import reap
 from messaging.record import Tally
 from messaging.send import send_due
-from messaging.track import Event, apply_events, retry_parked, store
+from messaging.track import Event, apply_events, store
 from tests.engine import DAY, NOW, answer, enrolled
 from tests.messaging.scripted import BUSY, SILENT, TAKEN, WRONG
 from tests.messaging.together import Worker, at_once, waits_for_a_lock
@@ -178,20 +178,6 @@ def sender_that_froze():
     return claims
 
 
-def test_a_report_on_the_first_copy_waits_and_counts_once_the_second_is_on_its_way(provider):
-    delivery, _ = unknown(provider)
-    send_again(delivery.pk, "Asha", NOW + HOUR)
-    first_copy = Event("test", "1", EventKind.DELIVERED, NOW, delivery.pk)
-    store([first_copy], NOW + HOUR)
-    assert apply_events(NOW + HOUR) == 0
-    delivery.refresh_from_db()
-    assert delivery.status == "scheduled"
-    send_due("sms", NOW + DAY)
-    assert retry_parked(NOW + DAY) == 1
-    delivery.refresh_from_db()
-    assert (delivery.status, delivery.delivered_at) == ("delivered", NOW)
-
-
 # --- Together -------------------------------------------------------------------------------
 
 
@@ -239,3 +225,42 @@ def test_the_person_waits_for_who_writes_to_the_doctor_and_never_in_a_circle(pro
         assert send_due("sms", NOW + DAY) == Tally(skipped=1)
         delivery.refresh_from_db()
     assert (delivery.status, delivery.skip_reason) == ("skipped", "unsubscribed")
+
+
+# --- The first copy arrived after all --------------------------------------------------------
+
+
+def report(delivery, kind, at=NOW + HOUR):
+    event = Event("sms", f"{kind}-{at}", EventKind(kind), at, delivery_id=delivery.pk)
+    store([event], at)
+    return apply_events(at)
+
+
+@pytest.mark.parametrize("kind", ["delivered", "opened", "clicked"])
+def test_a_report_that_the_first_copy_arrived_keeps_the_second_from_going(provider, kind):
+    delivery, scripted = unknown(provider)
+    send_again(delivery.pk, "Asha", NOW)
+    assert report(delivery, kind) == 1
+    delivery.refresh_from_db()
+    assert (delivery.status, delivery.delivered_at) == (kind, NOW + HOUR)
+    assert outcomes(delivery) == [("accepted", True)]
+    assert send_due("sms", NOW + DAY) == Tally()
+    assert scripted.ledger == [delivery.pk]
+
+
+def test_a_report_that_it_failed_does_not_keep_the_second_from_going(provider):
+    delivery, _ = unknown(provider)
+    send_again(delivery.pk, "Asha", NOW)
+    assert report(delivery, "failed") == 0
+    assert send_due("sms", NOW + DAY) == Tally(sent=1)
+
+
+def test_of_two_that_were_written_off_the_last_one_counts(provider):
+    delivery, _ = unknown(provider)
+    send_again(delivery.pk, "Asha", NOW)
+    DeliveryAttempt.objects.update(authorised_at=NOW - DAY)
+    provider(SILENT)
+    send_due("sms", NOW + HOUR)
+    send_again(delivery.pk, "Asha", NOW + HOUR)
+    assert report(delivery, "delivered", NOW + 2 * HOUR) == 1
+    assert outcomes(delivery) == [("written_off", False), ("accepted", True)]

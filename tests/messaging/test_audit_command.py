@@ -4,7 +4,7 @@ import io
 import json
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -84,13 +84,19 @@ def test_command_prints_json():
 
 def test_command_keeps_the_result():
     delivery = went_out(doctor(), "sms", MIDNIGHT).delivery
-    run("--since", "2026-03-01")
+    run()
     kept = AuditRun.objects.get()
-    assert (kept.started_at, kept.broken) == (NOW + 3 * DAY, 1)
-    assert kept.since == datetime(2026, 2, 28, 18, 30, tzinfo=UTC)  # midnight in India
+    assert (kept.started_at, kept.broken, kept.since) == (NOW + 3 * DAY, 1, None)
     assert [one["code"] for one in kept.found()] == [one.code for one in INVARIANTS]
     (example,) = kept.result["I4"]["examples"]
     assert (example["kind"], example["key"]) == ("delivery", str(delivery.pk))
+
+
+def test_a_look_at_a_part_does_not_replace_the_last_result(tmp_path):
+    went_out(doctor(), "sms", MIDNIGHT)
+    run("--since", "2026-03-01")
+    run("--ledger", str(ledger(tmp_path / "calls.jsonl", sent())))
+    assert not AuditRun.objects.exists()
 
 
 @pytest.mark.parametrize(

@@ -127,4 +127,4 @@ def test_i8_what_was_tried_leaves_no_trace():
             "CREATE UNIQUE INDEX delivery_attempts_once ON delivery_attempts (delivery_id) "
             "WHERE counts"
         )
-        run_sql(import_module("messaging.migrations.0002_protocol").STATUS)
+        run_sql(import_module("messaging.migrations.0009_report_settles").TRIGGERS)

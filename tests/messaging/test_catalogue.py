@@ -8,6 +8,7 @@ import yaml
 
 from messaging import catalogue, render
 from messaging.catalogue import BY_NAME, CATALOGUE
+from segments import peers
 from segments.models import SegmentType
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "templates"
@@ -28,6 +29,8 @@ GLOSSARY = {
     "shortlink", "support_email", "support_phone",
 }
 # fmt: on
+# What the segment's texts type out where these could stand.
+TYPED_OUT = {"aida_users": {"days_remaining", "completed_count"}}
 ITEMS = {
     "remaining_modules": {"module_number", "module_name", "duration"},
     "upcoming_content": {
@@ -65,7 +68,7 @@ def test_segment_has_every_name_that_its_templates_use(segment_type: str) -> Non
     names = {variable.name for variable in catalogue.of_segment(segment_type)}
     assert used <= names
     everywhere = {"first_name", "last_name", "user_id", "specialty", "location"} | catalogue.SYSTEM
-    assert names - used <= everywhere
+    assert names - used <= everywhere | TYPED_OUT.get(segment_type, set())
 
 
 @pytest.mark.parametrize("variable", CATALOGUE, ids=lambda variable: variable.name)
@@ -75,10 +78,38 @@ def test_variable_is_told_completely(variable: catalogue.Variable) -> None:
     assert set(variable.segments) <= set(SegmentType.values)
     assert variable.segments
     assert (variable.kind == "list") == bool(variable.items)
+    assert variable.kind == "list" or not variable.has_length
+    assert variable.kind == "number" or not variable.counts_people
+    assert variable.counts_people or not variable.counted_days
+    assert set(variable.counted_days) <= set(variable.segments)
     for each in (variable, *variable.items):
         assert each.example.strip() == each.example != ""
+        assert each.source.strip() == each.source != ""
+        assert not each.source.endswith(".")
         if each.kind == "number":
             assert float(each.example) > 0
+
+
+def test_kinds_are_those_of_the_names() -> None:
+    by_kind: dict[str, set[str]] = {}
+    for variable in CATALOGUE:
+        by_kind.setdefault(variable.kind, set()).add(variable.name)
+    assert by_kind["link"] == {"shortlink"}
+    assert by_kind["list"] == set(ITEMS)
+    assert by_kind["date"] == {
+        *("expiry_date", "session_date", "last_access_date", "issue_date"),
+        *("related_date_1", "related_date_2"),
+    }
+    counts = {name for name in BY_NAME if name.endswith(("_count", "_points", "_days", "_rate"))}
+    assert counts <= by_kind["number"]
+    assert {v.name for v in CATALOGUE if v.has_length} == {"remaining_modules"}
+
+
+def test_counted_days_are_those_of_the_counting() -> None:
+    assert BY_NAME["completed_count"].counted_days == {
+        "aida_users": peers.THIS_MONTH.days,
+        "incomplete_courses": peers.RECENT.days,
+    }
 
 
 def test_system_variables_are_those_that_rendering_adds() -> None:

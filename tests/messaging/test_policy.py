@@ -47,7 +47,7 @@ def test_decide_open_facts_sends_and_every_gate_passes():
         ({"in_segment": False}, "left_segment", "segment"),
         ({"has_consent": False}, "no_consent", "consent"),
         ({"has_address": False}, "no_address", "address"),
-        ({"template_approved": False}, "template_not_approved", "template"),
+        ({"template_problem": "it was rejected"}, "template_not_approved", "template"),
         ({"expires_at": NOW}, "too_late", "in time"),
         ({"hours": None}, "too_late", "hours"),
     ],

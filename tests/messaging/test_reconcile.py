@@ -154,7 +154,7 @@ def test_a_provider_that_cannot_be_asked_is_not(provider, monkeypatch, settings,
 def test_the_sandbox_knows_what_it_kept(provider, settings):
     first, *_ = unknown(provider, name="sandbox", settings=settings)
     SandboxMessage.objects.create(
-        delivery_id=first, recipient="+919800000001", text="Dear", accepted_at=NOW
+        pk=first, delivery_id=first, recipient="+919800000001", text="Dear", accepted_at=NOW
     )
     assert reconcile(NOW + ASK_AFTER) == 1
     assert MessageDelivery.objects.get(status="sent").external_id == f"sandbox-{first}"

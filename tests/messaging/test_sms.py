@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messaging.sms import GSM, GSM_BASIC, GSM_EXTENSION, SmsSize, measure
+from messaging.sms import (
+    GSM,
+    GSM_BASIC,
+    GSM_EXTENSION,
+    Replacement,
+    SmsSize,
+    measure,
+    plain,
+    replacements,
+)
 
 
 def test_alphabet_has_the_standards_characters() -> None:
@@ -67,3 +76,60 @@ def test_measure_agrees_with_utf16_where_the_alphabet_is_left(text: str) -> None
         assert math.ceil(size.units / each) <= size.segments <= math.ceil(size.units / (each - 1))
     else:
         assert size.segments == bool(text)
+
+
+# --- plain replacements -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("char", "name", "replaced"),
+    [
+        ("₹", "indian rupee sign", "Rs."),
+        ("–", "en dash", "-"),
+        ("—", "em dash", "-"),
+        ("“", "left double quotation mark", '"'),
+        ("”", "right double quotation mark", '"'),
+        ("‘", "left single quotation mark", "'"),
+        ("’", "right single quotation mark", "'"),
+        ("`", "grave accent", "'"),
+        ("…", "horizontal ellipsis", "..."),
+        ("\u00a0", "no-break space", " "),
+        ("\t", "U+0009", " "),
+        ("\u200b", "zero width space", ""),
+        ("\u0301", "combining acute accent", ""),
+        ("\u2028", "line separator", "\n"),
+        ("•", "bullet", "-"),
+        ("→", "rightwards arrow", "->"),
+        ("✓", "check mark", "-"),
+        ("ā", "latin small letter a with macron", "a"),
+        ("ç", "latin small letter c with cedilla", "c"),
+        ("½", "vulgar fraction one half", "1/2"),
+        ("ﬁ", "latin small ligature fi", "fi"),
+        ("™", "trade mark sign", "TM"),
+        ("°", "degree sign", None),
+        ("न", "devanagari letter na", None),
+        ("्", "devanagari sign virama", None),
+        ("\u0958", "devanagari letter qa", None),
+        ("😀", "grinning face", None),
+    ],
+)
+def test_replacement_says_what_can_stand_in_its_place(
+    char: str, name: str, replaced: str | None
+) -> None:
+    assert replacements(f"a{char}b{char}") == [Replacement(char, name, replaced)]
+    assert plain(f"a{char}b") == f"a{char if replaced is None else replaced}b"
+
+
+def test_replacements_come_once_in_the_order_of_the_text() -> None:
+    found = replacements("Dr. Rao, ₹500 – “now” – न ₹")
+    assert [replacement.char for replacement in found] == ["₹", "–", "“", "”", "न"]
+    assert replacements("Plain text, é and €.") == []
+
+
+@given(st.text())
+def test_plain_text_keeps_only_what_nothing_can_replace(text: str) -> None:
+    once = plain(text)
+    assert plain(once) == once
+    assert {char for char in once if char not in GSM} == {
+        found.char for found in replacements(text) if found.plain is None
+    }

@@ -125,7 +125,9 @@ def test_variables_of_a_full_database_are_exactly_those_declared() -> None:
     assert {name: values[name] for name in definition(TYPE).variable_names} == {
         "specialty_area": "Oncology",
         "peer_count": "4",  # same specialty 3, same city 3, both 2
+        "completed_count": "5",
         "expiry_date": "18 March 2026",  # 14 days after enrolment
+        "days_remaining": "14",
         # two of oncologists by name, made up with the most used over all
         "suggested_agent_1": "Coder",
         "suggested_agent_2": "Diagnostic Support",
@@ -163,7 +165,26 @@ def test_specialty_area_falls_back_to_the_doctors_specialty() -> None:
 
 def test_variables_without_data_are_missing() -> None:
     doctor = DoctorFactory.create(specialty="", location="")
-    assert variables(TYPE, doctor).keys() == {"first_name", "last_name", "user_id", "expiry_date"}
+    assert variables(TYPE, doctor).keys() == {
+        *("first_name", "last_name", "user_id"),
+        *("expiry_date", "days_remaining"),
+    }
+
+
+def test_completed_count_is_of_doctors_new_to_agents_this_month() -> None:
+    old, new, newest = DoctorFactory.create_batch(3)
+    for doctor, days in [(old, 31), (old, 3), (new, 29), (new, 2), (newest, 1)]:
+        AgentUsageFactory.create(doctor=doctor, used_at=ago(days=days))
+    AgentUsageFactory.create(used_at=ahead(seconds=1))
+    assert variables(TYPE, DoctorFactory.create())["completed_count"] == "2"
+
+
+@pytest.mark.parametrize(("day", "left"), [(0, "14"), (3, "11"), (7, "7"), (12, "2"), (14, None)])
+def test_trial_is_counted_down_from_enrolment(day: int, left: str | None) -> None:
+    doctor = DoctorFactory.create()
+    (values,) = definition(TYPE).variables([Subject(doctor.pk, "", NOW)], ahead(days=day))
+    assert values.get("days_remaining") == left
+    assert values["expiry_date"] == "18 March 2026"
 
 
 def test_agents_are_suggested_only_when_there_are_three() -> None:
@@ -195,4 +216,4 @@ def test_queries_do_not_grow_with_the_batch() -> None:
     network()
     doctors = [AidaUsageFactory.create(specialty_area=f"Area {n}").doctor for n in range(3)]
     one, three = query_counts(TYPE, [Subject(doctor.pk, "", NOW) for doctor in doctors])
-    assert one == three == 6
+    assert one == three == 7

@@ -1,0 +1,127 @@
+"""What exactly went out to a doctor: filled in again from the version and the variables kept.
+
+The text, the subject, the values and every link are those of the day; later edits of the template,
+of the doctor or of the settings change nothing. Only what surrounds an e-mail is today's: the
+sender's address and the words of its footer, and the design of its HTML part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+
+from messaging import render
+from messaging.models import (
+    AttemptOutcome,
+    DeliveryAttempt,
+    DeliveryStatus,
+    HandedOver,
+    MessageDelivery,
+    TemplateVersion,
+)
+from messaging.models.version import Content
+from messaging.mustache import Texts
+from messaging.render import Links, Rendered
+
+# An attempt with one of these outcomes reached the provider, or may have. Of several, the one that
+# counts went out last: a delivery has one at most.
+WENT_OUT = (
+    AttemptOutcome.ACCEPTED,
+    AttemptOutcome.UNKNOWN,
+    AttemptOutcome.WRITTEN_OFF,
+    AttemptOutcome.PENDING,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SentText:
+    """What went out, or may have, by one attempt."""
+
+    attempt: DeliveryAttempt
+    version: TemplateVersion
+    variables: Mapping[str, Any]  # as they were filled in, by name
+    message: Rendered
+    # The step has a subject of its own, which no version keeps: it is shown as it is now.
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether the provider said that it took this."""
+        return self.attempt.outcome == AttemptOutcome.ACCEPTED
+
+
+@dataclass(frozen=True, slots=True)
+class NoText:
+    """Why there is nothing to show, in words; `attempt` where something went out all the same."""
+
+    reason: str
+    attempt: DeliveryAttempt | None = None
+
+
+def sent_text(delivery: MessageDelivery) -> SentText | NoText:
+    """What exactly went out of a delivery; of one that was tried again, by the attempt that did."""
+    reached = delivery.attempts.filter(outcome__in=WENT_OUT)
+    attempt = reached.select_related("account").order_by("-counts", "-pk").first()
+    if attempt is None:
+        return NoText(_why_nothing(delivery))
+    return text_of(delivery, attempt)
+
+
+def text_of(delivery: MessageDelivery, attempt: DeliveryAttempt) -> SentText | NoText:
+    """What one attempt handed over, or would have."""
+    window = HandedOver.objects.filter(pk=attempt.claim_id).first()
+    kept = window.of(delivery.pk) if window else None
+    if kept is None:
+        if attempt.outcome == AttemptOutcome.PENDING:
+            return NoText("It is being prepared: no provider has heard of it yet.")
+        return NoText("It went out, but what it said is not kept (any more).", attempt)
+    version = TemplateVersion.objects.filter(pk=kept.version_id).first()
+    if version is None:
+        return NoText("It went out, but the template's version is gone.", attempt)
+    return _filled(delivery, attempt, version, kept)
+
+
+def _filled(
+    delivery: MessageDelivery,
+    attempt: DeliveryAttempt,
+    version: TemplateVersion,
+    kept: Content,
+) -> SentText | NoText:
+    content = version.content
+    variables = kept.variables
+    try:
+        message = render.compile_message(
+            attempt.channel,
+            content["template_content"],
+            kept.subject,
+            content.get("preheader", ""),
+        )
+    except render.TemplateError as error:
+        return NoText(f"Its text can no longer be filled in: {error}", attempt)
+    links = _links(delivery.token or "", str(variables.get("shortlink", "")))
+    rendered = message.fill(Texts(variables), links)
+    return SentText(attempt, version, variables, rendered)
+
+
+def _links(token: str, shortlink: str) -> Links:
+    """The addresses of the day: they begin as the link in the text does."""
+    now = render.links(token)
+    base = settings.PUBLIC_BASE_URL
+    path = now.shortlink.removeprefix(base)
+    if not shortlink.endswith(path):  # a text without a link
+        return now
+    then = shortlink.removesuffix(path)
+    return Links(*(then + address.removeprefix(base) for address in now))
+
+
+def _why_nothing(delivery: MessageDelivery) -> str:
+    """Why nothing went out, where no attempt reached a provider."""
+    if delivery.status == DeliveryStatus.SKIPPED:
+        return f"Nothing went out. {delivery.get_skip_reason_display()}."
+    if delivery.status == DeliveryStatus.SCHEDULED:
+        return "Nothing has gone out yet. It is filled in when its time comes."
+    if delivery.status == DeliveryStatus.FAILED:
+        return "Nothing went out: the provider refused it, or it could not be prepared."
+    return "Nothing is on record as handed over."

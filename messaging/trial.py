@@ -1,0 +1,187 @@
+"""“Send me a test”: one message of an unsaved text to an address of the marketer's own.
+
+It goes through the channel's real provider and is counted nowhere: it has no delivery and no
+attempt, and its links say that it was a test.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from django.conf import settings
+from django.core.cache import cache
+from uuid_utils.compat import uuid7
+
+from messaging import accounts, preview, render
+from messaging.accounts import Allowance
+from messaging.models import Channel
+from messaging.preview import Person, Sight
+from messaging.providers import provider_for
+from messaging.providers.base import (
+    Accepted,
+    HandOff,
+    NotSent,
+    Outgoing,
+    Receipt,
+    Refused,
+    Unknown,
+    clock,
+)
+from messaging.validation import Draft
+from segments.imports.emails import parse_email
+from segments.imports.phones import parse_phone
+from segments.imports.values import BadValueError
+
+logger = logging.getLogger(__name__)
+
+PER_HOUR = 10
+HOUR = timedelta(hours=1)
+MARK = "[Test] "
+# A person waits for the answer, in a request that web servers end after half a minute.
+PATIENCE = 20.0
+# Longer than any call: only for a process that was ended in the middle of one.
+_BUSY_SECONDS = 60
+
+Level = Literal["success", "warning", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a test, in words. `was_sent`: the provider heard of it."""
+
+    level: Level
+    words: str
+    was_sent: bool = False
+
+
+class AddressError(ValueError):
+    """An address that cannot be used; the text says why."""
+
+
+class _Brief(HandOff):
+    """A hand-off that somebody waits for."""
+
+    def __init__(self, now: datetime) -> None:
+        super().__init__(now)
+        self._answer_by = clock() + PATIENCE
+
+    def seconds_left(self) -> float:
+        """Never more than PATIENCE in all."""
+        return max(0.0, min(super().seconds_left(), self._answer_by - clock()))
+
+
+def address(channel: str, typed: str) -> str:
+    """The e-mail address or number as providers want it. AddressError: it is none."""
+    is_email = channel == Channel.EMAIL
+    if not typed.strip():
+        kind = "an e-mail address" if is_email else "a mobile number"
+        raise AddressError(f"Write {kind} of your own.")
+    try:
+        return parse_email(typed.strip()) if is_email else parse_phone(typed.strip())
+    except BadValueError as error:
+        raise AddressError(str(error)) from None
+
+
+def masked(address: str) -> str:
+    """Enough of it to be known again by its owner: a…@example.com, +91…3210."""
+    name, at, domain = address.partition("@")
+    return f"{name[:1]}…@{domain}" if at else f"{address[:3]}…{address[-4:]}"
+
+
+def send_trial(
+    draft: Draft, person: Person, recipient: str, user_id: int, now: datetime
+) -> Outcome:
+    """Send the draft, as this person would get it, to `recipient` (from address()).
+
+    Nothing goes out where the text has errors or the person lacks a value, where the channel's
+    account waits, where the user has another test on its way or sent PER_HOUR within the hour.
+    Takes at most PATIENCE seconds.
+    """
+    sight = preview.look(draft, person, now)
+    if why := _unfit(person, sight):
+        return Outcome("error", why)
+    busy = f"messaging:trial:{user_id}"
+    if not cache.add(busy, 1, _BUSY_SECONDS):
+        return Outcome("warning", _why_not(busy))
+    try:
+        return _send(draft, person, recipient, user_id, now)
+    finally:
+        cache.delete(busy)
+
+
+def _unfit(person: Person, sight: Sight) -> str:
+    errors = [str(finding) for finding in sight.findings if finding.level == "error"]
+    if errors:
+        return f"The text cannot be sent: {errors[0]}"
+    return preview.verdict(person, sight) if sight.missing else ""
+
+
+def _why_not(busy: str) -> str:
+    """The cache kept no mark: another test has it, or there is no cache to count in."""
+    if cache.get(busy):
+        return "Another test of yours is on its way. Wait for its answer."
+    return "Tests cannot be counted now, since the cache does not answer. Try again in a minute."
+
+
+def _send(draft: Draft, person: Person, recipient: str, user_id: int, now: datetime) -> Outcome:
+    counter = f"messaging:trials:{user_id}"
+    sent = [at for at in cache.get(counter, ()) if at > now - HOUR]
+    if len(sent) >= PER_HOUR:
+        minutes = -(-(sent[0] + HOUR - now) // timedelta(minutes=1))
+        return Outcome(
+            "warning", f"You sent {PER_HOUR} tests within the hour. Next in {minutes} min."
+        )
+    rendered = preview.compiled(draft).fill(preview.texts(draft, person), preview.links())
+    allowance = accounts.admit(draft.channel, 1, now)
+    if not allowance.messages:
+        return Outcome("warning", f"Nothing was sent: {allowance.why}")
+    cache.set(counter, [*sent, now], HOUR.total_seconds())
+    return _told(_hand_over(_outgoing(draft.channel, recipient, rendered), allowance, now), draft)
+
+
+def _hand_over(outgoing: Outgoing, allowance: Allowance, now: datetime) -> Receipt:
+    """Call the provider as a lane does, and tell the account how it answered."""
+    receipt: Receipt
+    try:
+        (receipt,) = provider_for(outgoing.channel).send([outgoing], _Brief(now))
+    except Exception as error:
+        logger.exception("a test over %s failed", outgoing.channel)
+        receipt = Unknown(f"The call failed: {type(error).__name__}")
+    if isinstance(receipt, NotSent):
+        accounts.give_back(allowance, 1)
+    accounts.note(allowance, [receipt], now)
+    return receipt
+
+
+def _outgoing(channel: str, recipient: str, rendered: render.Rendered) -> Outgoing:
+    has_subject = channel == Channel.EMAIL
+    return Outgoing(
+        delivery_id=uuid7(),
+        channel=channel,
+        recipient=recipient,
+        text=rendered.text if has_subject else MARK + rendered.text,
+        subject=MARK + rendered.subject if has_subject else "",
+        html=rendered.html,
+        unsubscribe_url=preview.links().unsubscribe,
+        is_test=True,
+    )
+
+
+def _told(receipt: Receipt, draft: Draft) -> Outcome:
+    """The answer in words."""
+    name = settings.MESSAGE_PROVIDERS[draft.channel]
+    if isinstance(receipt, Accepted):
+        words = f"Sent: {name} accepted it as {receipt.external_id}."
+        return Outcome("success", words, was_sent=True)
+    if isinstance(receipt, Refused):
+        why = f"{receipt.message.rstrip('.')} ({receipt.code})"
+        return Outcome("error", f"{name} refused it: {why}.", was_sent=True)
+    if isinstance(receipt, Unknown):
+        why = receipt.error.rstrip(".")
+        return Outcome(
+            "warning", f"{name} gave no clear answer ({why}). It may arrive.", was_sent=True
+        )
+    return Outcome("warning", f"{name} did not begin it. Try again in a minute.")
