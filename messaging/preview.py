@@ -18,7 +18,7 @@ from messaging.models.template import MEASURED
 from messaging.mustache import VISIBLE, Template, Texts
 from messaging.render import Message, TemplateError
 from messaging.syntax import Finding, braced
-from messaging.validation import Draft, check_template
+from messaging.validation import LONGEST, Draft, check_template
 from messaging.validation.draft import CONTENT
 from messaging.validation.size import WHATSAPP_LIMIT
 from messaging.whatsapp import runs
@@ -28,10 +28,6 @@ from segments.models import Doctor
 # Stands for a delivery's token in everything that is shown or sent to try a text out. As long as a
 # token, so that an SMS is measured as it will be; no token ends with this letter.
 TEST_TOKEN = "preview-of-a-test-link"  # noqa: S105
-# Longer texts are checked when they are saved, not with every key that is pressed.
-LONGEST = 50_000
-
-
 # Nothing is fetched and no link is followed: either would count as the doctor's.
 _LOCK = (
     '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '

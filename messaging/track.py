@@ -121,7 +121,7 @@ _APPLY = """
         FROM named WHERE NOT is_machine AND target IS NOT NULL
         GROUP BY target
     ), locked AS MATERIALIZED (  -- in key order, as in record.py
-        SELECT f.* FROM folded f JOIN message_deliveries m ON m.id = f.target
+        SELECT f.*, m.status FROM folded f JOIN message_deliveries m ON m.id = f.target
         WHERE {open}
         ORDER BY m.id FOR NO KEY UPDATE OF m
     ), facts AS (
@@ -143,10 +143,10 @@ _APPLY = """
         FROM locked f
         WHERE m.id = f.target AND {open}
         RETURNING m.id
-    ), arrived AS (
+    ), arrived AS (  -- by the status under the lock: a lane may just have authorised it anew
         UPDATE delivery_attempts a SET outcome = 'accepted', counts = true
-        FROM locked f, message_deliveries m
-        WHERE m.id = f.target AND m.status = 'scheduled' AND a.id = (
+        FROM locked f
+        WHERE f.status = 'scheduled' AND a.id = (
             SELECT w.id FROM delivery_attempts w
             WHERE w.delivery_id = f.target AND w.outcome = 'written_off'
             ORDER BY w.id DESC LIMIT 1)

@@ -17,7 +17,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import Max
 
-from messaging import versions
+from messaging import versions, warned
 from messaging.models import MessageTemplate, TemplateVersion
 from messaging.transfer_file import Row, TemplateFile
 from messaging.versions import (
@@ -100,6 +100,8 @@ class Entry:
     changes: Sequence[Change] = ()
     problems: Sequence[str] = ()
     template: MessageTemplate | None = None  # as it would be saved
+    warnings: Sequence[str] = ()  # for a person to judge; filled in by judge()
+    goes_out: str = ""  # with which running campaigns, as a sentence
 
 
 @dataclass(slots=True)
@@ -145,6 +147,16 @@ def plan(file: TemplateFile) -> Plan:
         first_lines[row.key] = row.line
         _compare(entry, row, saved.get(row.key))
     return found
+
+
+def judge(found: Plan) -> None:
+    """Note the warnings of each text that would be written, and which campaigns send it."""
+    templates = [entry.template for entry in found.to_write if entry.template]
+    told = zip(templates, warned.warnings_of(templates), strict=True)
+    by_key = {template.template_key: findings for template, findings in told}
+    for entry in found.to_write:
+        entry.warnings = [str(finding) for finding in by_key.get(entry.key, ())]
+        entry.goes_out = warned.goes_out([entry.template]) if entry.template else ""
 
 
 def _compare(entry: Entry, row: Row, saved: MessageTemplate | None) -> None:

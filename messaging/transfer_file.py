@@ -61,8 +61,8 @@ def read(data: bytes, name: str) -> TemplateFile:
     What is wrong with a single template stands in its row's `problems`.
     """
     if len(data) > MOST_BYTES:
-        size = f"{len(data) / 1e6:.1f} MB"
-        raise UnreadableError([f"The file has {size}; at most {MOST_BYTES // 10**6} MB are read."])
+        most = MOST_BYTES // 10**6
+        raise UnreadableError([f"The file is too large: at most {most} MB are read."])
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -10,6 +10,7 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
+from uuid import UUID
 
 from django.conf import settings
 from django.core.cache import cache
@@ -30,6 +31,7 @@ from messaging.providers.base import (
     Unknown,
     clock,
 )
+from messaging.providers.sandbox import SandboxProvider
 from messaging.validation import Draft
 from segments.imports.emails import parse_email
 from segments.imports.phones import parse_phone
@@ -55,6 +57,7 @@ class Outcome:
     level: Level
     words: str
     was_sent: bool = False
+    kept: UUID | None = None  # of the SandboxMessage, where the sandbox took it
 
 
 class AddressError(ValueError):
@@ -123,7 +126,9 @@ def _why_not(busy: str) -> str:
     """The cache kept no mark: another test has it, or there is no cache to count in."""
     if cache.get(busy):
         return "Another test of yours is on its way. Wait for its answer."
-    return "Tests cannot be counted now, since the cache does not answer. Try again in a minute."
+    return (
+        "Tests cannot be sent at the moment: a part of the system is down. Try again in a minute."
+    )
 
 
 def _send(draft: Draft, person: Person, recipient: str, user_id: int, now: datetime) -> Outcome:
@@ -139,7 +144,8 @@ def _send(draft: Draft, person: Person, recipient: str, user_id: int, now: datet
     if not allowance.messages:
         return Outcome("warning", f"Nothing was sent: {allowance.why}")
     cache.set(counter, [*sent, now], HOUR.total_seconds())
-    return _told(_hand_over(_outgoing(draft.channel, recipient, rendered), allowance, now), draft)
+    outgoing = _outgoing(draft.channel, recipient, rendered)
+    return _told(_hand_over(outgoing, allowance, now), outgoing)
 
 
 def _hand_over(outgoing: Outgoing, allowance: Allowance, now: datetime) -> Receipt:
@@ -170,9 +176,13 @@ def _outgoing(channel: str, recipient: str, rendered: render.Rendered) -> Outgoi
     )
 
 
-def _told(receipt: Receipt, draft: Draft) -> Outcome:
+def _told(receipt: Receipt, outgoing: Outgoing) -> Outcome:
     """The answer in words."""
-    name = settings.MESSAGE_PROVIDERS[draft.channel]
+    name = settings.MESSAGE_PROVIDERS[outgoing.channel]
+    kept_as = f"{SandboxProvider.name}-{outgoing.delivery_id}"
+    if isinstance(receipt, Accepted) and receipt.external_id == kept_as:
+        words = "The sandbox kept it: nothing left this system."
+        return Outcome("success", words, was_sent=True, kept=outgoing.delivery_id)
     if isinstance(receipt, Accepted):
         words = f"Sent: {name} accepted it as {receipt.external_id}."
         return Outcome("success", words, was_sent=True)

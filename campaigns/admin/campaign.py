@@ -14,7 +14,9 @@ from campaigns import launch, schedule
 from campaigns.admin.lifecycle import LifecycleMixin
 from campaigns.admin.steps import StepInline
 from campaigns.models import Campaign, CampaignEnrollment, CampaignMessage, CampaignStatus
+from messaging import warned
 from messaging.admin.audience import AudienceMixin
+from messaging.admin.warned import bounded, warning_lines
 from reengage.admin_base import (
     ModelAdmin,
     Notice,
@@ -128,7 +130,12 @@ class CampaignAdmin(LifecycleMixin, PageExtrasMixin[Campaign], AudienceMixin, Mo
         return [StepInline] if obj else []
 
     def notices(self, request: HttpRequest, obj: Campaign) -> list[Notice]:
-        """What keeps it from sending, and what to do next."""
+        """What keeps it from sending, what to do next, and which texts to look at."""
+        found = [] if obj.status == CampaignStatus.COMPLETED else _warnings(obj)
+        title = "Texts with warnings: they go out as they are, so look at them."
+        return [*self._state(obj), *([Notice("warning", title, found)] if found else [])]
+
+    def _state(self, obj: Campaign) -> list[Notice]:
         problems = launch.problems(obj, timezone.now())
         if obj.status == CampaignStatus.COMPLETED:
             return [Notice("info", "This campaign is over. Copy it to run it again.")]
@@ -148,3 +155,10 @@ class CampaignAdmin(LifecycleMixin, PageExtrasMixin[Campaign], AudienceMixin, Mo
         has_moved = {"send_from", "send_until"} & set(form.changed_data)
         if change and (has_moved or any(formset.has_changed() for formset in formsets)):
             schedule.replan(form.instance.pk)
+
+
+def _warnings(campaign: Campaign) -> list[str]:
+    """The first texts of its steps that have warnings on the days that it sends them."""
+    steps = campaign.steps.select_related("template").order_by("sequence_order")
+    drafts = [step.template.draft((step.delay_days,), step.subject_line) for step in steps]
+    return bounded(warning_lines([step.template for step in steps], warned.warnings(drafts)))

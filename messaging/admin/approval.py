@@ -88,7 +88,7 @@ class ApprovalFilter(DropdownFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """Each status, and none."""
-        return [*ApprovalStatus.choices, (UNKNOWN, "Nothing said yet")]
+        return [*ApprovalStatus.choices, (UNKNOWN, "Not asked yet")]
 
     def queryset(
         self, request: HttpRequest, queryset: QuerySet[MessageTemplate]
@@ -120,7 +120,7 @@ class ApprovalMixin(AnyAdmin):
         """What WhatsApp says; of an SMS, whether it is registered where it must be."""
         if template.channel == Channel.WHATSAPP:
             status = template.approval_status
-            return status or UNKNOWN, template.get_approval_status_display() or "Nothing said"
+            return status or UNKNOWN, template.get_approval_status_display() or "Not asked yet"
         if template.channel == Channel.SMS:
             if template.dlt_template_id and template.registered_text:
                 return "registered", "Registered"
@@ -205,7 +205,7 @@ class ApprovalMixin(AnyAdmin):
 
 def _said(template: MessageTemplate) -> str:
     """The status and what belongs to it, as a sentence."""
-    status = template.get_approval_status_display() or "Nothing said yet"
+    status = template.get_approval_status_display() or "Not asked yet"
     return f"{status}. {template.approval_detail}".strip()
 
 

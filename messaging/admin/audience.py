@@ -17,8 +17,9 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.views.decorators.http import require_GET, require_POST
 
-from messaging import tasks
+from messaging import tasks, warned
 from messaging.admin.audience_result import LINK, overview, sections
+from messaging.admin.warned import warning_lines
 from messaging.audience import report
 from messaging.audience.run import ask, cancel, plan, withdraw
 from messaging.models import AudienceCheck, CheckState, MessageTemplate
@@ -188,9 +189,10 @@ class AudienceCheckAdmin(PageExtrasMixin[AudienceCheck], ReadOnlyAdmin[AudienceC
         """What came of it; a live one has its progress instead."""
         if obj.state in LIVE:
             return []
-        said = report.report(obj)
+        found = _warnings(obj)
+        said = report.report(obj, len(found))
         changed = [CHANGED] if _has_changed(obj) else []
-        return [Notice(said.level, said.title, [*said.lines, *changed])]
+        return [Notice(said.level, said.title, [*said.lines, *found, *changed])]
 
     def tables(self, request: HttpRequest, obj: AudienceCheck) -> list[Table]:
         """The steps of a campaign, at a glance."""
@@ -211,6 +213,7 @@ class AudienceCheckAdmin(PageExtrasMixin[AudienceCheck], ReadOnlyAdmin[AudienceC
                 "button_url": _page(check, button),
                 "may_start": request.user.has_perm(MAY_START),
                 "kind": target._meta.verbose_name,
+                "left_out": _left_out(check),
                 "target_url": _page_of(target),
                 "sections": sections(
                     check, with_doctors=request.user.has_perm("segments.view_doctor")
@@ -226,7 +229,7 @@ def _begin(request: HttpRequest, target: Model, back: uuid.UUID | None = None) -
         if is_new:
             withdraw(check.pk)
         messages.error(
-            request, "No worker can be reached now, so nothing was checked: try again in a minute."
+            request, "Nothing was checked: a part of the system is down. Try again in a minute."
         )
         if back is None:
             return redirect(_page_of(target))
@@ -258,7 +261,7 @@ def _question(target: Model) -> Confirmation:
 
 def _last(check: AudienceCheck) -> Notice:
     """The last check, for the page of what it is about."""
-    said = report.report(check)
+    said = report.report(check, len(_warnings(check)))
     asked = format_html(
         '<a class="{}" href="{}">Open the audience check of {}</a>',
         LINK,
@@ -267,6 +270,16 @@ def _last(check: AudienceCheck) -> Notice:
     )
     changed = [CHANGED] if _has_changed(check) else []
     return Notice(said.level, f"Last audience check: {said.title}", [*changed, asked])
+
+
+def _warnings(check: AudienceCheck) -> list[str]:
+    """The texts of a finished check that have warnings as they are saved now, a line each."""
+    if check.state != CheckState.DONE:
+        return []
+    keys = [step["template_key"] for step in report.steps(check)]
+    by_key = MessageTemplate.objects.in_bulk(keys, field_name="template_key")
+    templates = [by_key[key] for key in keys if key in by_key]
+    return warning_lines(templates, warned.warnings_of(templates))
 
 
 def _has_changed(check: AudienceCheck) -> bool:
@@ -280,6 +293,18 @@ def _has_changed(check: AudienceCheck) -> bool:
             return True
     texts = MessageTemplate.objects.filter(updated_at__gt=check.started_at)
     return texts.filter(template_key__in=keys).exists()
+
+
+def _left_out(check: AudienceCheck) -> str:
+    """Who of the segment is not looked at, as a sentence."""
+    if check.campaign is None:
+        return "Left out are doctors of the segment who opted out of this channel."
+    days = check.campaign.inactivity_days
+    quiet = f", and those who have not been quiet for {days} days, as the campaign asks"
+    return (
+        "Left out are doctors of the segment who opted out of all channels of the campaign"
+        f"{quiet if days else ''}."
+    )
 
 
 def _as_target(target: Model) -> dict[str, Model]:

@@ -25,6 +25,7 @@ class Section:
     anchor: str
     template: str
     table: Table
+    is_open: bool  # there is something to look at
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ def sections(check: AudienceCheck, *, with_doctors: bool) -> list[Section]:
             anchor=f"step-{place}",
             template=_template(step["template_key"], pages),
             table=_table(step, Doctors(names, _address(step["template_key"], pages))),
+            is_open=report.has_findings(step),
         )
         for place, step in enumerate(found, 1)
     ]

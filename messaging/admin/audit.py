@@ -96,7 +96,9 @@ def _begin(request: HttpRequest) -> None:
     try:
         tasks.audit_deliveries.delay()
     except Exception:  # noqa: BLE001  whatever ails Redis
-        messages.error(request, "No worker can be reached now: try again in a minute.")
+        messages.error(
+            request, "Nothing was checked: a part of the system is down. Try again in a minute."
+        )
     else:
         messages.info(request, "The check has begun. It is shown here when it is done.")
 

@@ -31,7 +31,11 @@ from segments.definitions import DEFINITIONS
 from segments.models import Doctor
 
 MOST_FOUND = 10
-HOW = 'Write pairs of a variable\'s name and a text, such as {"specialty": "your field"}.'
+HOW = "Choose a variable for each default, and write a plain text beside it."
+ABSENT = (
+    "What stands where a doctor has no value, such as “your field” for specialty. Without a "
+    "default that doctor's message is skipped."
+)
 # Fields that have no meaning on a channel.
 NOT_FOR: dict[str, frozenset[str]] = {
     Channel.EMAIL: frozenset({"max_sms_segments"}),
@@ -46,16 +50,25 @@ class PairsField(forms.JSONField):
     def to_python(self, value: Any) -> Any:
         """ValidationError: no JSON that can be read."""
         try:
-            return super().to_python(value)
+            return _writable(super().to_python(value))
         except (ValueError, RecursionError):
             raise ValidationError(HOW, code="invalid") from None
 
     def bound_data(self, data: Any, initial: Any) -> Any:
         """What is shown again after a refusal: as it was typed."""
         try:
-            return super().bound_data(data, initial)
+            return _writable(super().bound_data(data, initial))
         except (ValueError, RecursionError):
             return InvalidJSONInput(data)
+
+
+def _writable(found: Any) -> Any:
+    """What was read. UnicodeEncodeError, a ValueError: it has half a character in it.
+
+    JSON can say "\\ud800"; neither the database nor a page can hold it.
+    """
+    json.dumps(found, ensure_ascii=False).encode()
+    return found
 
 
 class TemplateForm(ModelForm[MessageTemplate]):
@@ -65,6 +78,7 @@ class TemplateForm(ModelForm[MessageTemplate]):
         model = MessageTemplate
         fields = "__all__"
         field_classes = {"defaults": PairsField}
+        help_texts = {"defaults": ABSENT}
         widgets = {"defaults": TextareaWidget(attrs={"rows": 3, "data-editor-defaults": ""})}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -170,7 +184,16 @@ class EditorMixin(AnyAdmin):
         )
         if outcome.was_sent:
             _log(request, draft, recipient, outcome)
-        return JsonResponse({"level": outcome.level, "words": outcome.words})
+        return JsonResponse(
+            {"level": outcome.level, "words": outcome.words, "kept": _kept(request, outcome)}
+        )
+
+
+def _kept(request: HttpRequest, outcome: trial.Outcome) -> str:
+    """The page of what the sandbox kept, for somebody who may see it."""
+    if outcome.kept is None or not request.user.has_perm("messaging.view_sandboxmessage"):
+        return ""
+    return reverse("admin:messaging_sandboxmessage_change", args=[outcome.kept])
 
 
 def _page_data(
@@ -289,6 +312,6 @@ def _defaults(text: str | None, saved: Draft) -> tuple[Any, list[Finding]]:
     if text is None:
         return saved.defaults, []
     try:
-        return json.loads(text) if text.strip() else {}, []
+        return _writable(json.loads(text)) if text.strip() else {}, []
     except (ValueError, RecursionError):
         return {}, [Finding("error", DEFAULTS, None, "The defaults cannot be read.", HOW)]

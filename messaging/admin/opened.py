@@ -28,6 +28,13 @@ class _Unchanging(IntegerField):
         """Never."""
         return False
 
+    def to_python(self, value: Any) -> int | None:
+        """None for what is no number, too: who forges it is told what others saved."""
+        try:
+            return super().to_python(value)
+        except ValidationError:
+            return None
+
 
 class OpenedForm(ModelForm[MessageTemplate]):
     """Carries the number of the version that the form was opened with."""
@@ -42,14 +49,19 @@ class OpenedForm(ModelForm[MessageTemplate]):
     def clean(self) -> dict[str, Any] | None:
         """Refuse to save over what somebody else has saved since, unless that is what is wanted."""
         cleaned = super().clean()
-        opened = self.cleaned_data.get("opened_version")
-        if opened is None or self.instance._state.adding:
+        if self.instance._state.adding:
             return cleaned
         versions.lock(self.instance.pk)  # until this save is done: nobody comes in between
+        opened = self._opened()
         later = versions.saved_since(self.instance.pk, opened)
         if later and self.data.get(OVERWRITE) != str(later[0].number):
             raise ValidationError(_words(later, opened))
         return cleaned
+
+    def _opened(self) -> int:
+        """The version that the form was opened with; 0, before the first, where it is not known."""
+        opened = self.cleaned_data.get("opened_version") or 0
+        return opened if 0 < opened <= versions.current(self.instance).number else 0
 
 
 def with_opened(form: type[ModelForm[MessageTemplate]]) -> type[ModelForm[MessageTemplate]]:
@@ -72,8 +84,9 @@ def _shown(template: MessageTemplate) -> int:
 def _words(later: list[TemplateVersion], opened: int) -> SafeString:
     """Who saved what since, and how to go on."""
     newest = later[0]
-    before = TemplateVersion.objects.get(template=newest.template_id, number=opened)
-    found = versions.in_a_line(versions.changes(before.content, newest.content))
+    before = newest.template.versions.filter(number=opened).first()
+    changed = versions.changes(before.content, newest.content) if before else []
+    found = versions.in_a_line(changed) if before else "not known, nor is what you had open"
     page = reverse(
         "admin:messaging_messagetemplate_version", args=[newest.template_id, newest.number]
     )
@@ -81,14 +94,14 @@ def _words(later: list[TemplateVersion], opened: int) -> SafeString:
     return format_html(
         "<strong>Not saved: somebody else saved this template while you had it open.</strong> "
         "{who} Changed since you opened it: {found}. "
-        '<a class="underline" href="{page}?against={opened}" target="_blank">See what is '
+        '<a class="underline" href="{page}{against}" target="_blank">See what is '
         "different (opens a new tab)</a>. What you typed is still here below: put both together, "
         'then tick <label><input type="checkbox" name="{name}" value="{number}"> save mine over '
         "version {number}</label> and save again.",
         who=who,
         found=found,
         page=page,
-        opened=opened,
+        against=f"?against={opened}" if before else "",
         name=OVERWRITE,
         number=newest.number,
     )

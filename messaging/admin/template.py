@@ -1,6 +1,6 @@
 """The texts. Saving checks them, and notes which variables they need."""
 
-# ruff: noqa: ARG002  overridden signatures are Django's
+# ruff: noqa: ARG002, SLF001  overridden signatures and `_meta` are Django's
 from __future__ import annotations
 
 from typing import Any
@@ -9,12 +9,14 @@ from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
 from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
 
 from messaging.admin.approval import ApprovalMixin
 from messaging.admin.audience import AudienceMixin
 from messaging.admin.editor import EditorMixin
 from messaging.admin.transfer import TransferMixin
 from messaging.admin.versions import VersionsMixin
+from messaging.admin.warned import WarnedMixin
 from messaging.models import MessageTemplate
 from reengage.admin_base import (
     ChoicesDropdownFilter,
@@ -30,10 +32,15 @@ from reengage.admin_base import (
 LINE = {"data-editor-field": ""}
 TEXT = {"data-editor-field": "", "rows": 18, "class": "editor-text"}
 
+# What shows a field to somebody who may only look.
+IN_WORDS = {"defaults": "defaults_in_words", "parameters": "parameters_in_words"}
+BREAK = mark_safe("<br>")
+
 
 @admin.register(MessageTemplate)
 class MessageTemplateAdmin(
     VersionsMixin,
+    WarnedMixin,
     TransferMixin,
     EditorMixin,
     ApprovalMixin,
@@ -70,15 +77,30 @@ class MessageTemplateAdmin(
     add_fieldsets = (("Where it belongs", {"fields": place}), ("Text", {"fields": texts}), absent)
 
     def get_fieldsets(self, request: HttpRequest, obj: MessageTemplate | None = None) -> Any:
-        """A new template has no record yet."""
-        return super().get_fieldsets(request, obj) if obj else self.add_fieldsets
+        """A new template has no record yet; who may only look sees pairs and lists in words."""
+        if obj is None:
+            return self.add_fieldsets
+        sets = super().get_fieldsets(request, obj)
+        return sets if self.has_change_permission(request, obj) else _in_words(sets)
+
+    def get_form(
+        self,
+        request: HttpRequest,
+        obj: MessageTemplate | None = None,
+        change: bool = False,  # noqa: FBT001, FBT002  as Django has it
+        **kwargs: Any,
+    ) -> Any:
+        """The form; who may only look is not told what to write."""
+        if obj is not None and not self.has_change_permission(request, obj):
+            kwargs["help_texts"] = {field.name: "" for field in obj._meta.concrete_fields}
+        return super().get_form(request, obj, change, **kwargs)
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: MessageTemplate | None = None
     ) -> tuple[str, ...]:
         """Campaigns refer to the key and rely on the rest: it stays what it was made for."""
         fixed = ("template_key", "segment_type", "channel") if obj else ()
-        return (*super().get_readonly_fields(request, obj), *fixed)
+        return (*super().get_readonly_fields(request, obj), *fixed, *IN_WORDS.values())
 
     def formfield_for_dbfield(
         self, db_field: models.Field[Any, Any], request: HttpRequest, **kwargs: Any
@@ -101,6 +123,20 @@ class MessageTemplateAdmin(
         text = " ".join(template.template_content.split())
         return text if len(text) <= 60 else f"{text[:59]}…"
 
+    @display(description="defaults")
+    def defaults_in_words(self, template: MessageTemplate) -> str:
+        """A line for each variable that has one."""
+        lines = ((f"{name}: {text}",) for name, text in template.defaults.items())
+        return format_html_join(BREAK, "{}", lines) or "None given"
+
+    @display(description="variables")
+    def parameters_in_words(self, template: MessageTemplate) -> str:
+        """The variable of each number of the registered text."""
+        lines = (
+            (f"{{{{{place}}}}} is {name}",) for place, name in enumerate(template.parameters, 1)
+        )
+        return format_html_join(BREAK, "{}", lines) or "None given"
+
     @display(description="variables used")
     def variables_needed(self, template: MessageTemplate) -> str:
         """The names that the saved text uses."""
@@ -122,3 +158,15 @@ class MessageTemplateAdmin(
                 empty="No campaign uses it.",
             )
         ]
+
+
+def _in_words(sets: Any) -> Any:
+    """The fieldsets, with what shows a field in words in the field's place."""
+    return [
+        (name, {**options, "fields": tuple(_shown(field) for field in options["fields"])})
+        for name, options in sets
+    ]
+
+
+def _shown(field: Any) -> Any:
+    return IN_WORDS.get(field, field) if isinstance(field, str) else field

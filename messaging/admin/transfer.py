@@ -15,6 +15,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 
 from messaging import transfer
+from messaging.admin.warned import tell
 from messaging.models import MessageTemplate
 from messaging.tasks import ask_when_saved
 from messaging.transfer import Plan
@@ -81,6 +82,7 @@ class TransferMixin(AnyAdmin):
             elif entry.template:
                 self.log_change(request, entry.template, f"Imported from {file.name}.")
         messages.success(request, f"Imported from {file.name}: {_counts(done)}.")
+        tell(request, [entry.template for entry in done.to_write if entry.template])
         return redirect(LIST)
 
     def _import_page(
@@ -98,6 +100,7 @@ class TransferMixin(AnyAdmin):
         }
         if file:
             found = transfer.plan(file)
+            transfer.judge(found)
             content = {"text": file.text, "name": file.name, "seen": found.seen}
             user = {"user": request.user.pk}
             context |= {

@@ -16,8 +16,9 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
-from messaging import versions
+from messaging import versions, warned
 from messaging.admin.opened import with_opened
+from messaging.admin.warned import tell
 from messaging.models import MessageTemplate, TemplateVersion
 from messaging.tasks import ask_when_saved
 from messaging.versions import ChangedMeanwhileError, RefusedError
@@ -157,6 +158,7 @@ class VersionsMixin(AnyAdmin):
             self.log_change(request, template, f"Version {number} restored.")
             ask_when_saved(made.template)
             messages.success(request, f"Version {number} is restored, as version {made.number}.")
+            tell(request, [made.template])
         return redirect("admin:messaging_messagetemplate_versions", template.pk)
 
     def _viewed(self, request: HttpRequest, template_id: uuid.UUID) -> MessageTemplate:
@@ -220,17 +222,13 @@ def _question(
 ) -> Confirmation:
     """What would change, and who would get it."""
     found = versions.changes(newest.content, version.content)
-    steps = template.steps.filter(campaign__status="active").select_related("campaign")
-    campaigns = sorted({str(step.campaign) for step in steps})
     return Confirmation(
         title=f"Restore version {version.number} of {template}",
         question=f"The template shall say again what it said on {when(version.saved_at)}?",
         facts=[
             f"This changes: {versions.in_a_line(found)}.",
             f"It becomes a new version; version {newest.number} is kept, too.",
-            f"It goes out with the next messages of: {', '.join(campaigns)}."
-            if campaigns
-            else "No running campaign sends it.",
+            warned.goes_out([template]) or "No running campaign sends it.",
         ],
         button="Restore",
     )

@@ -44,8 +44,8 @@ class Report:
     lines: Sequence[str] = ()
 
 
-def report(check: AudienceCheck) -> Report:
-    """How it stands with the check, or what it found."""
+def report(check: AudienceCheck, warned: int = 0) -> Report:
+    """How it stands with the check, or what it found; `warned`: so many texts have warnings now."""
     if check.state == CheckState.QUEUED:
         return Report("info", "Waiting for a worker.")
     if check.state == CheckState.RUNNING:
@@ -54,7 +54,7 @@ def report(check: AudienceCheck) -> Report:
         return Report("info", f"Cancelled: {progress(check)}. There is no result.")
     if check.state == CheckState.FAILED:
         return Report("error", f"Failed. {check.error}")
-    return _found(check)
+    return _found(check, warned)
 
 
 def progress(check: AudienceCheck) -> str:
@@ -83,6 +83,11 @@ def findings(step: Mapping[str, Any]) -> list[Finding]:
     return [*_skipped(step), *_wrong(step), *_sizes(step)]
 
 
+def has_findings(step: Mapping[str, Any]) -> bool:
+    """Whether there is more of it than sizes: it is broken, skips doctors or looks wrong."""
+    return "broken" in step or bool(step["skipped"]) or any(_wrong(step))
+
+
 def worth_a_look(step: Mapping[str, Any]) -> list[Finding]:
     """What would go out, but should not go out so."""
     return list(_wrong(step))
@@ -102,7 +107,7 @@ def examples(check: AudienceCheck) -> set[int]:
 # --- the whole ----------------------------------------------------------------------------
 
 
-def _found(check: AudienceCheck) -> Report:
+def _found(check: AudienceCheck, warned: int) -> Report:
     found = steps(check)
     if not found:
         return Report("warning", "The campaign has no steps: there was nothing to check.")
@@ -115,10 +120,19 @@ def _found(check: AudienceCheck) -> Report:
     if not sound:
         return Report("error", f"{_doctors(check.total)}: none would get anything.", lines)
     people = check.result["people"]
-    level: Level = "warning" if lines or people["skipped"] else "success"
+    level: Level = "warning" if lines or people["skipped"] or warned else "success"
     if len(sound) < len(found):
         level = "error"
-    return Report(level, _headline(people, check.total, len(found), len(found) - len(sound)), lines)
+    title = _headline(people, check.total, len(found), len(found) - len(sound))
+    return Report(level, f"{title} {_warned(warned, len(found))}".rstrip(), lines)
+
+
+def _warned(warned: int, texts: int) -> str:
+    if not warned:
+        return ""
+    if texts == 1:
+        return "The text has warnings."
+    return f"{warned} text{' has' if warned == 1 else 's have'} warnings."
 
 
 def _headline(people: Mapping[str, Any], total: int, texts: int, broken: int) -> str:

@@ -18,6 +18,8 @@ from messaging.syntax import tags
 
 # Gmail cuts a page off after 102 kB, and the way out with it.
 LARGEST_PAGE = 102_000
+# Markdown looks for the end of a link from each of them; the strategy's e-mails have one.
+MOST_BRACKETS = 500
 
 _HERE = Path(__file__).parent
 _PAGE = (_HERE / "page.html").read_text()
@@ -62,7 +64,13 @@ def page_size(rendered: str) -> int:
 
 
 def problems(text: str) -> list[str]:
-    """Sections that open on a line of words and close on another: repeated, they would tear it."""
+    """What cannot be laid out, each with its line.
+
+    Sections that open on a line of words and close on another: repeated, they would tear it. And
+    more brackets than can be parsed while somebody types.
+    """
+    if text.count("[") > MOST_BRACKETS:
+        return [f"Line 1: Too many brackets “[”: {MOST_BRACKETS} are allowed. Leave some out."]
     found = []
     number = 1
     for line in tidied(text).split("\n"):

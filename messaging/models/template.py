@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.contrib.postgres.functions import TransactionNow
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
+from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.utils import timezone
 
 from messaging.audience.members import sample_variables
 from messaging.render import needed
 from messaging.validation import Draft, check_template
+from messaging.validation.characters import cannot_be_stored, unseen_findings
 from segments.models import SegmentType
 from segments.models.fields import UuidV7Field
 
@@ -48,6 +50,7 @@ class ApprovalStatus(models.TextChoices):
 
 # The messages of so many doctors of the segment are measured when an SMS is saved.
 MEASURED = 20
+KEY = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
 
 
 class MessageTemplate(models.Model):
@@ -65,7 +68,9 @@ class MessageTemplate(models.Model):
     channel = models.CharField(max_length=20, choices=Channel)
     segment_type = models.CharField("segment", max_length=50, choices=SegmentType)
     sequence_order = models.IntegerField(
-        "place in the sequence", help_text="First message of the channel is 1."
+        "place in the sequence",
+        validators=[MinValueValidator(1, "The first message of the channel is 1.")],
+        help_text="First message of the channel is 1.",
     )
     template_content = models.TextField(
         "text", help_text="Write {{first_name}} where the doctor's own value should stand."
@@ -125,6 +130,7 @@ class MessageTemplate(models.Model):
         blank=True,
         default="en",
         db_default="en",
+        validators=[RegexValidator(r"^[a-z]{2,3}(_[A-Z]{2})?\Z", "It is such as en, hi or en_US.")],
         help_text="Of the approved template, such as en or hi.",
     )
     whatsapp_category = models.CharField(
@@ -204,15 +210,44 @@ class MessageTemplate(models.Model):
         if self.parameters is None:
             self.parameters = []
         self.registered_text = self.registered_text.replace("\r\n", "\n")
+        if unstorable := self._not_storable():
+            words = "There is a character in it that cannot be stored. Delete it."
+            raise ValidationError(dict.fromkeys(unstorable, words))
         people: Sequence[Mapping[str, Any]] = ()
         if self.channel == Channel.SMS:
             people = sample_variables(self.segment_type, timezone.now(), MEASURED)
-        problems: dict[str, list[str]] = defaultdict(list)
-        for finding in check_template(self.draft(), people):
+        problems = defaultdict(list, self._misplaced() if self._state.adding else {})
+        title = unseen_findings(self.title, "title")
+        for finding in (*title, *check_template(self.draft(), people)):
             if finding.level == "error":
                 problems[finding.field].append(str(finding))
         if problems:
             raise ValidationError(dict(problems))
+
+    def _not_storable(self) -> list[str]:
+        """Fields of text that the database would refuse; lists and pairs are checked by name."""
+        return [
+            field.attname
+            for field in self._meta.concrete_fields
+            if isinstance(field, models.CharField | models.TextField)
+            and cannot_be_stored(getattr(self, field.attname) or "")
+        ]
+
+    def _misplaced(self) -> dict[str, list[str]]:
+        """Of a new template: a key that cannot stand in a file or address, a place that is taken.
+
+        Older ones keep theirs: campaigns rely on them.
+        """
+        found = {}
+        if not KEY.fullmatch(self.template_key):
+            parts = "Small letters, digits and _, parts separated by dots, such as"
+            found["template_key"] = [f"{parts} aida_users.whatsapp.1."]
+        place = ("segment_type", "channel", "sequence_order")
+        there = MessageTemplate.objects.filter(**{name: getattr(self, name) for name in place})
+        if self.sequence_order is not None and (taken := there.first()):
+            already = f"“{taken}” has this place in the segment and channel already."
+            found["sequence_order"] = [f"{already} Choose another number."]
+        return found
 
     def draft(self, days: tuple[int, ...] = (), subject: str | None = None) -> Draft:
         """What check_template() looks at; `subject` is a step's own, where it has one."""

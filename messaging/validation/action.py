@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from messaging.syntax import Finding, braced, tags
-from messaging.validation.draft import CONTENT, SUBJECT, Draft
+from messaging.validation.draft import CONTENT, FIELD_WORDS, Draft
 
 LINK = braced("shortlink")
 # A label in brackets with an arrow, or with an address behind it, is meant to be a button.
@@ -37,12 +37,12 @@ def action_findings(draft: Draft) -> list[Finding]:
     return found
 
 
-def subject_action_findings(draft: Draft) -> list[Finding]:
-    """A link in a subject."""
-    text, write = f"{LINK} cannot be tapped in a subject.", "Write it in the text."
+def untappable_findings(draft: Draft, field: str) -> list[Finding]:
+    """A link in a subject or preview line."""
+    text = f"{LINK} cannot be tapped in a {FIELD_WORDS[field]}."
     return [
-        Finding("error", SUBJECT, tag.line, text, write)
-        for tag in tags(draft.subject)
+        Finding("error", field, tag.line, text, "Write it in the text.")
+        for tag in tags(draft.text_of(field))
         if not tag.sign and tag.name == "shortlink"
     ]
 

@@ -1,8 +1,8 @@
-"""What is typed where a variable should stand: countdowns, counts of people, and their period.
+"""What is typed where a variable should stand: countdowns, last days, counts of people.
 
 A typed number is the same for every doctor and every day, and is true for few of them. Found by
 the words around it, so that “48 hours” is a countdown in “Offer: 48 hours left” and none in
-“diagnosed within 48 hours”. Pure; English texts only.
+“diagnosed within 48 hours”. Pure; English texts, and what Hindi says of days that are left.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from typing import Literal, NamedTuple
 
 from messaging.syntax import TAG, tags
 
-Kind = Literal["countdown", "people", "period"]
+Kind = Literal["countdown", "date", "people", "share", "period"]
 
 
 class Claim(NamedTuple):
-    """Words of a text that say how many days are left, how many people, or over which period."""
+    """Words of a text that say how long is left, or which day is the last; how many people, or
+    which share of them; or over which period they were counted.
+    """
 
     kind: Kind
     line: int  # from 1
@@ -31,7 +33,12 @@ _SAID = (
     *("eleven", "twelve", "thirteen", "fourteen"),
 )
 NUMBERS = {word: number for number, word in enumerate(_SAID, start=1)}
-HOURS = {"hour": 1, "day": 24, "week": 7 * 24, "month": 30 * 24}
+_HINDI_UNITS = {
+    **dict.fromkeys(("ghanta", "ghante", "घंटा", "घंटे"), 1),
+    **dict.fromkeys(("din", "दिन"), 24),
+    **dict.fromkeys(("hafta", "hafte", "हफ़्ता", "हफ़्ते", "हफ्ते"), 7 * 24),
+}
+HOURS = {"hour": 1, "day": 24, "week": 7 * 24, "month": 30 * 24, **_HINDI_UNITS}
 
 _NUMBER = rf"(?P<number>\d{{1,3}}|{'|'.join(NUMBERS)})"
 _UNIT = r"(?P<unit>hour|day|week|month)s?"
@@ -39,7 +46,8 @@ _ENDS = r"(?:expir\w*|ends?|ending|clos(?:e|es|ed|ing)|remov\w+|delet\w+)"
 # The words that make a span of time one that runs out.
 _RUNS_OUT = re.compile(
     rf"\b(?:{_ENDS}|left|remain\w*|deadline|valid|availab\w+|access|trial|offer|hurry|only|just|"
-    r"until|to go|last chance|(?:hours|days|weeks) to)\b",
+    r"until|to go|last chance|(?:hours|days|weeks) to|gone|laps(?:e|es|ing)|forfeit\w*|"
+    r"disappear\w*|claim|lose|registrations?|act)\b",
     re.IGNORECASE,
 )
 _SPAN = re.compile(
@@ -47,6 +55,31 @@ _SPAN = re.compile(
     r"(?:\b(?:the\s+)?next\s+)?"
     rf"(?<![\w.,:/-]){_NUMBER}\s+(?:more\s+|full\s+)?{_UNIT}\b"
     r"(?:\s+(?:left|remaining|remain|more|to go))?(?!\s+(?:ago|earlier|later|after)\b)",
+    re.IGNORECASE,
+)
+# “4-day trial left”; a “14-day trial” alone is as long as it always was.
+_HYPHENED = re.compile(
+    rf"(?<![\w.,:/-]){_NUMBER}-{_UNIT}\s+(?:\w+\s+){{0,3}}?(?:left|remain(?:s|ing)?|to\s+go)\b",
+    re.IGNORECASE,
+)
+_HINDI = re.compile(
+    rf"(?<![\w.,:/-])(?P<number>\d{{1,3}})\s+(?:aur\s+)?(?P<unit>{'|'.join(_HINDI_UNITS)})\s+"
+    r"(?:(?:hi|ही)\s+)?(?:baa?[kq]i|bach[aei]|bache|shesh|reh|rah|बाकी|बाक़ी|बचे|बचा|शेष)",
+    re.IGNORECASE,
+)
+_MONTH = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|"
+    r"sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
+)
+# “may 4 times” names no month.
+_DATE = (
+    rf"(?:\d{{1,2}}(?:st|nd|rd|th)?\s+(?:of\s+)?{_MONTH}\b(?:,?\s+\d{{4}}\b)?"
+    rf"|(?!(?-i:may)\s){_MONTH}\s+\d{{1,2}}(?:st|nd|rd|th)?\b(?:,?\s+\d{{4}}\b)?"
+    r"|\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}\b|\d{4}-\d\d-\d\d\b)"
+)
+_LAST_DATE = re.compile(
+    rf"\b(?:{_ENDS}|valid|available|until|till|deadline|last\s+da(?:y|te))\b"
+    rf"(?:[ \t:,]+(?!\d)[\w'’]+){{0,4}}?[ \t:,]+{_DATE}",
     re.IGNORECASE,
 )
 _LOOKS_BACK = re.compile(r"\b(?:last|past|previous)\s+$", re.IGNORECASE)
@@ -58,13 +91,28 @@ _DAY_WORDS = (
 )
 _ENDING = re.compile(rf"\b(?:{_ENDS}|after\s+tomorrow|last chance)\b", re.IGNORECASE)
 
+_MANY = r"(?:hundred|thousand|lakh|crore)"
+_SAID_OF_MANY = (
+    rf"(?:a|{'|'.join(NUMBERS)}|fifteen|sixteen|seventeen|eighteen|nineteen|twenty|thirty|forty|"
+    r"fifty|sixty|seventy|eighty|ninety|hundred)(?:-(?:one|two|three|four|five|six|seven|eight|"
+    r"nine))?"
+)
+_WHOSE = r"(?:your|our|the|other|fellow|more)"
+_WHO = (
+    r"(?:doctors|colleagues|peers|physicians|clinicians|specialists|practitioners|surgeons|"
+    r"consultants|professionals|people|users|members|participants|attendees|learners)"
+)
 _PEOPLE = re.compile(
     r"(?:\b(?:over|more\s+than|about|around|nearly|almost|some)\s+)?"
-    r"(?:(?<![\w.,:/-])\d[\d,]*(?:\s?[kK]\b|\+)?(?:\s+(?:lakh|thousand|crore))?"
+    rf"(?:(?<![\w.,:/-])\d[\d,]*(?:\.\d+)?(?!\s?per\s?cent)(?:\s?[kK]\b)?\+?(?:\s+{_MANY}\+?)?"
+    rf"|(?<![\w-])(?:{_SAID_OF_MANY}\s+){{1,3}}{_MANY}"
     r"|\b(?:dozens|hundreds|thousands|lakhs)\s+of)"
-    r"\s+(?:(?:of\s+)?(?:your|our|the|other|fellow|more)\s+|\w+\s+){0,2}?"
-    r"(?:doctors|colleagues|peers|physicians|clinicians|specialists|practitioners|surgeons|"
-    r"consultants|professionals|people|users|members|participants|attendees|learners)\b",
+    rf"\s+(?:(?:of\s+)?{_WHOSE}\s+|\w+\s+){{0,2}}?{_WHO}\b",
+    re.IGNORECASE,
+)
+_PERCENT = re.compile(
+    rf"(?<![\w.,:/-])\d[\d.]{{0,5}}\s?(?:%|percent\b|per\s+cent\b)\s+of\s+"
+    rf"(?:all\s+)?(?:{_WHOSE}\s+|\w+\s+){{0,2}}?{_WHO}\b",
     re.IGNORECASE,
 )
 _PERIODS = (
@@ -108,6 +156,11 @@ def _countdowns(words: str) -> Iterator[_Match]:
         looks_back = _LOOKS_BACK.search(_before(match, "number"))
         if (runs_out and not looks_back) or not _WORDS.search(_around(match)):
             yield match, "countdown", _days(match)
+    for pattern in (_HYPHENED, _HINDI):
+        for match in pattern.finditer(words):
+            yield match, "countdown", _days(match)
+    for match in _LAST_DATE.finditer(words):
+        yield match, "date", 0
     for pattern in _DAY_WORDS:
         for match in pattern.finditer(words):
             if ends or "tomorrow" not in match[0].lower():
@@ -118,6 +171,8 @@ def _people(words: str) -> Iterator[_Match]:
     for match in _PEOPLE.finditer(words):
         if not _SHARE.search(_before(match)):
             yield match, "people", 0
+    for match in _PERCENT.finditer(words):
+        yield match, "share", 0
 
 
 def _periods(words: str) -> Iterator[_Match]:

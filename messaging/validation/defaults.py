@@ -7,6 +7,7 @@ from typing import Any
 from messaging.catalogue import BY_NAME, SYSTEM
 from messaging.mustache import VISIBLE
 from messaging.syntax import Finding, braced
+from messaging.validation.addresses import addresses
 from messaging.validation.draft import DEFAULTS, Draft
 from messaging.validation.names import Wrong, unknown
 
@@ -25,6 +26,8 @@ def default_findings(draft: Draft) -> list[Finding]:
 
 
 def _wrong_name(name: str, segment_type: str) -> Wrong | None:
+    if not name.isprintable():
+        return f"“{name!r:.50}” is not a variable's name.", "Choose one from the list."
     if name in SYSTEM:
         return f"{braced(name)} is filled in for every message.", "Leave its default out."
     if name in BY_NAME and BY_NAME[name].kind == "list":
@@ -44,6 +47,9 @@ def _wrong_text(name: str, text: Any) -> Wrong | None:
         return f"{said} is empty.", "Write what should stand there, or leave it out."
     if "{{" in text or "}}" in text:
         return f"{said} has {{{{ or }}}} in it.", "It stands in the message as it is: write words."
+    if typed := next(addresses(text), None):
+        words = f"{said} has an address in it, “{typed[1]}”"
+        return f"{words}: only {braced('shortlink')} is tracked and can be stopped.", "Remove it."
     if any(not char.isprintable() for char in text):
         return f"{said} has a line break or a character that cannot be seen.", "Write one line."
     return None

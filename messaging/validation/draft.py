@@ -9,6 +9,8 @@ from typing import Any
 CONTENT, SUBJECT, PREHEADER = "template_content", "subject_line", "preheader"
 DEFAULTS = "defaults"
 PARAMETERS, REGISTERED_TEXT = "parameters", "registered_text"
+# As the editor calls them, in its order.
+FIELD_WORDS = {SUBJECT: "subject", PREHEADER: "preview line", CONTENT: "text"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,8 @@ from messaging.syntax import Finding, Level, braced
 from messaging.validation.draft import CONTENT, PARAMETERS, REGISTERED_TEXT, Draft
 from messaging.validation.names import Wrong, unknown
 
+_NAMES = "Write names, one for each number."
+
 
 def registered_findings(draft: Draft) -> list[Finding]:
     """What keeps the text from going out as registered; nothing where nothing is registered.
@@ -21,7 +23,9 @@ def registered_findings(draft: Draft) -> list[Finding]:
         return []
     if found := list(_sections(draft.content)):
         return found
-    found = list(_parameters(draft)) if draft.channel == "whatsapp" else []
+    found = []
+    if draft.channel == "whatsapp":
+        found = parameter_findings(draft) or list(_order(draft))
     if not found and draft.registered_text:
         names = list(map(str, draft.parameters))
         differs = registered.difference(draft.channel, draft.content, draft.registered_text, names)
@@ -29,6 +33,17 @@ def registered_findings(draft: Draft) -> list[Finding]:
             words = f"The text is not as registered, {differs}"
             found.append(Finding("warning", REGISTERED_TEXT, None, words))
     return found
+
+
+def parameter_findings(draft: Draft) -> list[Finding]:
+    """What stands for a number and is not the name of one of the segment's variables."""
+    if not isinstance(draft.parameters, list | tuple):
+        return [Finding("error", PARAMETERS, None, "The numbers are no list.", _NAMES)]
+    return [
+        Finding("error", PARAMETERS, None, *wrong)
+        for name in draft.parameters
+        if (wrong := _wrong_name(name, draft.segment_type))
+    ]
 
 
 def _is_registered(draft: Draft) -> bool:
@@ -45,15 +60,8 @@ def _sections(content: str) -> Iterator[Finding]:
         yield Finding("error", CONTENT, None, text, "Write it with variables alone.")
 
 
-def _parameters(draft: Draft) -> Iterator[Finding]:
+def _order(draft: Draft) -> Iterator[Finding]:
     """An order of variables that cannot be right; one that is missing may still come."""
-    wrong = False
-    for name in draft.parameters:
-        if found := _wrong_name(name, draft.segment_type):
-            wrong = True
-            yield Finding("error", PARAMETERS, None, *found)
-    if wrong:
-        return
     level: Level = "error" if draft.parameters else "warning"
     names = list(map(str, draft.parameters))
     for problem in registered.parameter_problems(draft.content, draft.registered_text, names):
@@ -61,8 +69,9 @@ def _parameters(draft: Draft) -> Iterator[Finding]:
 
 
 def _wrong_name(name: object, segment_type: str) -> Wrong | None:
-    if not isinstance(name, str):
-        return f"“{name}” is not a variable's name.", "Write names, one for each number."
+    if not isinstance(name, str) or not name.isprintable():
+        # As Python writes it, since what cannot be stored may not be shown either.
+        return f"“{name!r:.50}” is not a variable's name.", _NAMES
     if wrong := unknown(name, segment_type):
         return wrong
     variable = BY_NAME[name]

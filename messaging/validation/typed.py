@@ -8,22 +8,22 @@ from messaging import catalogue
 from messaging.catalogue import BY_NAME
 from messaging.syntax import Finding, braced
 from messaging.validation.claims import Claim, claims
-from messaging.validation.draft import CONTENT, SUBJECT, Draft
+from messaging.validation.draft import FIELD_WORDS, Draft
 from messaging.validation.names import Wrong
 from segments.definitions import DEFINITIONS
 
-DAYS = braced("days_remaining")
+DAYS, EXPIRY = braced("days_remaining"), braced("expiry_date")
 
 
 def typed_findings(draft: Draft, truth: Mapping[str, str]) -> list[Finding]:
-    """A warning for each countdown and count of people that is typed, and for a wrong period.
+    """A warning for each last day and count of people that is typed, and for a wrong period.
 
     `truth`: what variables say now, by name.
     """
     return [
         Finding("warning", field, claim.line, *warning)
-        for field, text in ((SUBJECT, draft.subject), (CONTENT, draft.content))
-        for claim in claims(text)
+        for field in FIELD_WORDS
+        for claim in claims(draft.text_of(field))
         if (warning := _warning(claim, draft, truth))
     ]
 
@@ -31,6 +31,11 @@ def typed_findings(draft: Draft, truth: Mapping[str, str]) -> list[Finding]:
 def _warning(claim: Claim, draft: Draft, truth: Mapping[str, str]) -> Wrong | None:
     if claim.kind == "people":
         return f"“{claim.words}” is typed, not counted.", _counts(draft.segment_type, truth)
+    if claim.kind == "share":
+        return f"“{claim.words}” is typed, not counted.", "Leave it out, or be sure of it."
+    if claim.kind == "date":
+        own = f"Write {EXPIRY}." if _has_expiry(draft.segment_type) else _own_days(truth)
+        return f"“{claim.words}” is typed, and the same for every doctor.", own
     if claim.kind == "period":
         return _period(claim, draft.segment_type)
     ends_after = _ends_after(draft.segment_type)
@@ -54,6 +59,10 @@ def _ends_after(segment_type: str) -> int | None:
     """
     definition = DEFINITIONS.get(segment_type)
     return definition.ends_after.days if definition and definition.ends_after else None
+
+
+def _has_expiry(segment_type: str) -> bool:
+    return segment_type in BY_NAME["expiry_date"].segments
 
 
 def _own_days(truth: Mapping[str, str]) -> str:

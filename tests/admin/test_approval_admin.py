@@ -83,6 +83,7 @@ def notices_of(response: Any) -> list[tuple[str, str, list[str]]]:
 def save(client: Client, row: Any, **fields: Any) -> Any:
     form = {"sequence_order": "1", "template_content": row.template_content, **fields}
     url = page(MessageTemplate, "change", row.pk)
+    form["opened_version"] = row.versions.count()
     return client.post(url, {"subject_line": row.subject_line or "", "defaults": "{}", **form})
 
 
@@ -283,7 +284,7 @@ def test_list_shows_and_filters_by_approval(admin_client: Client, settings: Any)
     template("sms", title="Three")
     template("email", title="Four")
     everything = admin_client.get(page(MessageTemplate)).content.decode()
-    for words in ("Rejected", "Nothing said", "Not registered"):
+    for words in ("Rejected", "Not asked yet", "Not registered"):
         assert words in everything
     rejected = admin_client.get(page(MessageTemplate), {"approval": "rejected"})
     assert [row.title for row in rejected.context["cl"].result_list] == ["One"]

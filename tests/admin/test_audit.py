@@ -101,7 +101,9 @@ def test_worker_that_can_not_be_reached_is_told(
 
     monkeypatch.setattr(tasks.audit_deliveries, "delay", away)
     done = admin_client.post(CHECK, follow=True)
-    assert messages_of(done) == ["No worker can be reached now: try again in a minute."]
+    assert messages_of(done) == [
+        "Nothing was checked: a part of the system is down. Try again in a minute."
+    ]
 
 
 def test_checking_is_a_post_with_a_token() -> None:

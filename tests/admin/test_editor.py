@@ -98,6 +98,7 @@ def test_defaults_are_saved_as_pairs(admin_client: Client) -> None:
     made = template()
     form = {
         "title": "",
+        "opened_version": made.versions.count(),
         "sequence_order": "1",
         "template_content": "{{specialty}} {{shortlink}}",
         "defaults": '{"specialty": "your field"}',
@@ -234,7 +235,7 @@ def test_broken_defaults_are_a_finding(admin_client: Client) -> None:
 def test_huge_text_is_refused_quickly(admin_client: Client) -> None:
     answer = ask(admin_client, "preview", template=template().pk, template_content="{{" * 500_000)
     assert [finding["text"] for finding in answer.json()["findings"]] == [
-        "The text has more than 50,000 characters."
+        "The text has more than 20,000 characters."
     ]
 
 
@@ -335,21 +336,17 @@ def test_many_doctors_are_cut_to_ten(admin_client: Client) -> None:
 def test_trial_sends_what_is_typed_and_is_logged_masked(admin_client: Client) -> None:
     doctor, made = engine.member(), template()
     typed = "Unsaved {{last_name}} {{shortlink}}"
-    answer = ask(
-        admin_client,
-        "trial",
-        template=made.pk,
-        template_content=typed,
-        doctor=doctor.pk,
-        address="98765 43210",
-    ).json()
+    whom = {"doctor": doctor.pk, "address": "98765 43210"}
+    form = {"template": made.pk, "template_content": typed}
+    answer = ask(admin_client, "trial", **form, **whom).json()
     kept = SandboxMessage.objects.get()
     assert answer["level"] == "success"
     assert kept.text.startswith(f"[Test] Unsaved {doctor.last_name} ")
     assert (kept.recipient, kept.delivery_id) == ("+919876543210", None)
     entry = LogEntry.objects.get()
     assert entry.object_id == str(made.pk)
-    assert entry.change_message.startswith("Test over SMS to +91…3210. Sent: sandbox accepted it")
+    assert entry.change_message.startswith("Test over SMS to +91…3210. The sandbox kept it")
+    assert answer["kept"] == page(SandboxMessage, "change", kept.pk)
     assert "9876543210" not in entry.change_message
     data = editor_data(admin_client, page(MessageTemplate, "change", made.pk))
     assert data["addresses"]["phone"] == "+919876543210"

@@ -53,7 +53,8 @@ def test_template_saved_notes_its_variables(admin_client: Client) -> None:
     template = engine.campaign(days=(0,), channels=("sms",)).steps.get().template
     url = page(MessageTemplate, "change", template.pk)
     text = "Dr. {{last_name}}: {{shortlink}} -CLIRNET"
-    admin_client.post(url, {"title": "New", "sequence_order": "1", "template_content": text})
+    form = {"title": "New", "sequence_order": "1", "template_content": text, "opened_version": "1"}
+    admin_client.post(url, form)
     template.refresh_from_db()
     assert (template.title, template.variables) == ("New", ["last_name", "shortlink"])
     assert "{{last_name}}" in admin_client.get(url).content.decode()

@@ -9,7 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
-from messaging import transfer, versions
+from messaging import transfer, versions, warned
 from messaging.models import (
     MessageTemplate,
 )
@@ -71,7 +71,10 @@ def test_import_shows_what_it_would_change_then_does_it(admin_client: Client) ->
     assert "From staging" in answer
     assert template.versions.count() == 1
     done = confirm(admin_client, shown)
-    assert messages_of(done) == ["Imported from from staging.yaml: 1 changed."]
+    assert messages_of(done) == [
+        "Imported from from staging.yaml: 1 changed.",
+        warned.goes_out([template]),
+    ]
     newest = versions.current(template)
     assert (newest.note, newest.saved_by.username) == (
         "imported from from staging.yaml",
@@ -132,7 +135,8 @@ def test_import_of_the_largest_file_comes_back_whole(admin_client: Client) -> No
     words = " ".join(f"{number * 7919 % 10**9:x}" for number in range(230_000))[:1_990_000]
     text = f"# {words}\n- template_key: {template}\n  title: Large\n"
     assert messages_of(confirm(admin_client, upload(admin_client, text))) == [
-        "Imported from texts.yaml: 1 changed."
+        "Imported from texts.yaml: 1 changed.",
+        warned.goes_out([template]),
     ]
 
 

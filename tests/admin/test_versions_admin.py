@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from messaging import versions
+from messaging import versions, warned
 from messaging.admin.opened import _shown
 from messaging.models import (
     MessageTemplate,
@@ -50,10 +50,10 @@ def html(client: Client, url: str) -> str:
 
 def test_saving_signs_the_version(admin_client: Client) -> None:
     template = sms()
-    admin_client.post(page(MessageTemplate, "change", template.pk), form())
+    admin_client.post(page(MessageTemplate, "change", template.pk), form(opened_version=1))
     version = versions.current(template)
     assert (version.number, version.saved_by, version.note) == (2, User.objects.get(), "")
-    admin_client.post(page(MessageTemplate, "change", template.pk), form())
+    admin_client.post(page(MessageTemplate, "change", template.pk), form(opened_version=2))
     assert template.versions.count() == 2
 
 
@@ -205,7 +205,10 @@ def test_restore_asks_first_then_does(admin_client: Client) -> None:
     assert "It goes out with the next messages of: Certificates" in asked
     assert template.versions.count() == 3
     done = admin_client.post(url, {"confirmed": "yes"}, follow=True)
-    assert messages_of(done) == ["Version 1 is restored, as version 4."]
+    assert messages_of(done) == [
+        "Version 1 is restored, as version 4.",
+        warned.goes_out([template]),
+    ]
     newest = versions.current(template)
     assert (newest.note, newest.saved_by.username) == ("version 1 restored", "admin")
     assert LogEntry.objects.get().get_change_message() == "Version 1 restored."
@@ -261,5 +264,7 @@ def test_button_leads_to_the_versions(admin_client: Client) -> None:
 
 def test_the_admins_own_history_is_still_there(admin_client: Client) -> None:
     template = sms()
-    admin_client.post(page(MessageTemplate, "change", template.pk), form(title="New"))
+    admin_client.post(
+        page(MessageTemplate, "change", template.pk), form(title="New", opened_version=1)
+    )
     assert "Changed" in html(admin_client, page(MessageTemplate, "history", template.pk))

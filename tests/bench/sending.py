@@ -57,6 +57,9 @@ With best regards,
 Team CLIRNET
 """
 
+# What WhatsApp allows: 1,024 characters.
+SHORT = TEXT.partition("\nIf anything on it is wrong")[0]
+
 
 def run(rows: int = 100_000) -> list[Figure]:
     """Measure on up to `rows` deliveries in an empty, migrated database."""
@@ -119,7 +122,7 @@ def prepare(channel: str, rows: int) -> None:
         channel=channel,
         segment_type="unclaimed_certificates",
         sequence_order=1,
-        template_content=TEXT,
+        template_content=TEXT if channel == "email" else SHORT,
         subject_line="Your certificate, Dr. {{last_name}}" if channel == "email" else None,
     )
     campaign = Campaign.objects.create(

@@ -181,7 +181,7 @@ def test_decide_asks_a_paused_campaign_again(question):
         assert isinstance(decision, Skip)
     else:
         assert isinstance(decision, Defer)
-        assert decision.until == question.now + PAUSE_RECHECK
+        assert decision.until == min(question.now + PAUSE_RECHECK, facts.expires_at)
 
 
 def first_open_minute(start, window, zone):

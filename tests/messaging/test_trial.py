@@ -68,7 +68,8 @@ def test_test_is_kept_by_the_sandbox_and_marked(channel: str) -> None:
     kept = SandboxMessage.objects.get()
     assert (kept.channel, kept.recipient, kept.is_test) == (channel, recipient, True)
     assert (kept.subject if channel == "email" else kept.text).startswith("[Test] ")
-    assert outcome == Outcome("success", f"Sent: sandbox accepted it as sandbox-{kept.pk}.", True)
+    words = "The sandbox kept it: nothing left this system."
+    assert outcome == Outcome("success", words, was_sent=True, kept=kept.pk)
     assert TEST_TOKEN in kept.text
 
 
@@ -142,7 +143,9 @@ def test_one_at_a_time_for_each_user(answers: Callable[..., Scripted]) -> None:
 
 def test_without_the_cache_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "add", lambda *_: False)
-    assert send().words.startswith("Tests cannot be counted now")
+    assert send().words.startswith(
+        "Tests cannot be sent at the moment: a part of the system is down."
+    )
     assert not SandboxMessage.objects.exists()
 
 

@@ -47,6 +47,12 @@ DAYS = {
         ("After tomorrow:", "After tomorrow", 1),
         ("FINAL DAY to watch", "FINAL DAY", 1),
         ("Expires today", "Expires today", 1),
+        ("Your 4-day trial left", "4-day trial left", 4),
+        ("in 48 hours", "in 48 hours", 2),
+        ("It is gone in 48 hours", "in 48 hours", 2),
+        ("4 din baaki", "4 din baaki", 4),
+        ("sirf 30 ghante bache hain", "30 ghante bache", 2),
+        ("4 दिन बाकी", "4 दिन बाकी", 4),
     ],
 )
 def test_countdown_is_found_in_its_words(text: str, words: str, days: int) -> None:
@@ -70,6 +76,9 @@ def test_countdown_is_found_in_its_words(text: str, words: str, days: int) -> No
         "See you tomorrow",
         "If you don't act today, you'll lose access",
         "{{! ends in 4 days }}",
+        "Start your 14-day trial",
+        "Fever settled in 48 hours",
+        "a 2-day conference",
     ],
 )
 def test_time_that_does_not_run_out_is_no_countdown(text: str) -> None:
@@ -88,10 +97,48 @@ def test_time_that_does_not_run_out_is_no_countdown(text: str) -> None:
         ("Thousands of doctors", "Thousands of doctors"),
         ("2 lakh doctors", "2 lakh doctors"),
         ("{{download_count}} of 2,847 doctors", "2,847 doctors"),
+        ("10K+ doctors", "10K+ doctors"),
+        ("2.8k doctors", "2.8k doctors"),
+        ("1.5 lakh+ doctors", "1.5 lakh+ doctors"),
+        ("two thousand doctors", "two thousand doctors"),
+        ("over five thousand doctors", "over five thousand doctors"),
+        ("twenty-five thousand of your peers", "twenty-five thousand of your peers"),
     ],
 )
 def test_count_of_people_is_found_in_its_words(text: str, words: str) -> None:
     assert [(c.kind, c.words) for c in claims(text)] == [("people", words)]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("It ends on 7 December", "ends on 7 December"),
+        ("expires on 30 Nov 2026", "expires on 30 Nov 2026"),
+        ("Valid till 30/11/2026", "Valid till 30/11/2026"),
+        ("Your trial closes at midnight on Dec 7th", "closes at midnight on Dec 7th"),
+        ("Deadline: 2026-12-07", "Deadline: 2026-12-07"),
+    ],
+)
+def test_last_day_is_found_in_its_words(text: str, words: str) -> None:
+    assert claims(text) == [Claim("date", 1, words)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The session was on 7 December",
+        "It ends. On 7 December, we meet",
+        "Expires on {{expiry_date}}",
+        "Access ends for those who may 4 times a day",
+    ],
+)
+def test_other_days_are_no_last_ones(text: str) -> None:
+    assert claims(text) == []
+
+
+@pytest.mark.parametrize("words", ["95% of doctors", "67 percent of your peers"])
+def test_share_of_people_is_found_in_its_words(words: str) -> None:
+    assert claims(f"Now {words} use it") == [Claim("share", 1, words)]
 
 
 @pytest.mark.parametrize(
@@ -100,7 +147,9 @@ def test_count_of_people_is_found_in_its_words(text: str, words: str) -> None:
         "{{peer_count}} doctors from your network",
         "4 out of 5 doctors",
         "for the top 3 probabilities",
-        "67% of doctors",
+        "67% of patients",
+        "two doctors",
+        "67% usage",
         "Dr. Sharma and your peers",
     ],
 )
@@ -188,6 +237,32 @@ def test_typed_count_is_told_with_what_is_counted(segment_type: str, counted: st
     truth = {"completed_count": "312", "view_count": "3 to 90"}
     assert warned(segment_type, "2,847 doctors", **truth) == [
         f"Line 1: “2,847 doctors” is typed, not counted. Counted are {counted}."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("segment_type", "suggestion"),
+    [
+        ("incomplete_courses", "Write {{expiry_date}}."),
+        ("no_show", "Only {{days_remaining}} knows each doctor's own last day."),
+    ],
+)
+def test_typed_last_day_is_told_with_each_doctors_own(segment_type: str, suggestion: str) -> None:
+    assert warned(segment_type, "Ends on 7 December") == [
+        f"Line 1: “Ends on 7 December” is typed, and the same for every doctor. {suggestion}"
+    ]
+
+
+def test_typed_share_is_told() -> None:
+    assert warned("no_show", "95% of doctors") == [
+        "Line 1: “95% of doctors” is typed, not counted. Leave it out, or be sure of it."
+    ]
+
+
+def test_preview_line_is_looked_at_too() -> None:
+    draft = Draft(channel="email", subject="Hi", preheader="4 days left", content="{{shortlink}}")
+    assert [(found.level, found.field) for found in check_template(draft)] == [
+        ("warning", "preheader")
     ]
 
 

@@ -1,9 +1,11 @@
 """What keeps a template from being saved, told in the marketer's words."""
 
+import time
 from typing import Any
 
 import pytest
 
+from messaging.render import TemplateError, compile_html
 from messaging.validation import Draft, Finding, check_template
 
 
@@ -133,7 +135,9 @@ TWICE = (
         ("{{shortlink}}\n [Start →]",
          ["Line 2: “[Start →]” has no link. Write {{shortlink}} behind it."]),
         ("{{shortlink}}\n[Start] https://elsewhere.example",
-         ["Line 2: “[Start]” has no link. Write {{shortlink}} behind it."]),
+         ["Line 2: “[Start]” has no link. Write {{shortlink}} behind it.",
+          ("Line 2: “https://elsewhere.example” is typed into the text: only {{shortlink}} is "
+           "tracked and can be stopped. Remove it.")]),
         ("[Start →]\n", ["Line 1: “[Start →]” has no link. Write {{shortlink}} behind it.",
                          NO_LINK]),
         ("[5 Days Left] of {{shortlink}}", []),
@@ -191,6 +195,12 @@ def test_comment_braces_stand_alone() -> None:
 def test_subject_belongs_to_email(channel: str, subject: str, problems: list[str]) -> None:
     found = check_template(Draft(channel=channel, content="{{shortlink}}", subject=subject))
     assert [(f.field, str(f)) for f in found] == [("subject_line", text) for text in problems]
+
+
+def test_preview_line_has_no_link() -> None:
+    assert errors("{{shortlink}}", "email", preheader="Now: {{shortlink}}") == [
+        "Line 1: {{shortlink}} cannot be tapped in a preview line. Write it in the text."
+    ]
 
 
 def test_subject_is_measured_with_real_data_and_defaults() -> None:
@@ -269,6 +279,53 @@ def test_sms_is_measured_with_real_data() -> None:
             "Shorten it, or allow more.",
         )
     ]
+
+
+@pytest.mark.parametrize("channel", ["sms", "whatsapp", "email"])
+def test_text_has_at_most_20_000_characters(channel: str) -> None:
+    text = "{{shortlink}} " + "a " * 9_993
+    assert len(text) == 20_000
+    too_long = "The text has 20,001 characters; 20,000 are allowed. Shorten it."
+    assert too_long not in errors(text, channel, max_sms_segments=0)
+    assert errors(f"{text}a", channel) == [too_long]
+
+
+@pytest.mark.parametrize("count", [501, 19_980, 50_000])
+def test_email_with_many_brackets_is_told_at_once(count: int) -> None:
+    text = "{{shortlink}} " + "[" * count
+    before = time.process_time()
+    (told,) = errors(text, "email")
+    with pytest.raises(TemplateError):
+        compile_html(text)
+    assert time.process_time() - before < 0.3
+    assert ("Too many brackets" in told) == (count < 20_000)
+
+
+@pytest.mark.parametrize("unit", ["](", "[a](", "[→ ", "{a", "www.", "a.", "five ", "ends "])
+def test_text_of_one_sign_is_looked_through_at_once(unit: str) -> None:
+    text = "{{shortlink}} " + unit * (19_980 // len(unit))
+    before = time.process_time()
+    check_template(Draft(channel="email", content=text, subject="Hi"))
+    assert time.process_time() - before < 0.6
+
+
+# --- parameters -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("channel", ["sms", "whatsapp", "email"])
+@pytest.mark.parametrize(
+    ("parameters", "problem"),
+    [
+        (["frist_name"], "There is no variable {{frist_name}}. Did you mean {{first_name}}?"),
+        (["a\x00"], r"“'a\x00'” is not a variable's name. Write names, one for each number."),
+        (["\ud800"], r"“'\ud800'” is not a variable's name. Write names, one for each number."),
+        ([3], "“3” is not a variable's name. Write names, one for each number."),
+        ({"1": "first_name"}, "The numbers are no list. Write names, one for each number."),
+        ("first_name", "The numbers are no list. Write names, one for each number."),
+    ],
+)
+def test_numbers_stand_for_variables(channel: str, parameters: Any, problem: str) -> None:
+    assert errors("{{shortlink}}", channel, parameters=parameters) == [problem]
 
 
 def test_errors_of_every_field_come_before_warnings() -> None:

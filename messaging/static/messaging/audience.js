@@ -38,3 +38,15 @@ async function look() {
 if (box) {
   setTimeout(look, EVERY);
 }
+
+// A link to a step opens it.
+function openStep() {
+  const step = document.getElementById(window.location.hash.slice(1));
+  const details = step?.querySelector("details");
+  if (details) {
+    details.open = true;
+  }
+}
+
+window.addEventListener("hashchange", openStep);
+openStep();

@@ -15,7 +15,8 @@ function read(field) {
 export function showDefaults(field, names, onChange) {
     const pairs = read(field);
     if (!pairs) return;
-    const rows = make("div", { class: "editor-rows" });
+    const rows = make("div", { class: "editor-rows", id: field.id, tabindex: "-1" }); // what links to the field leads here
+    field.removeAttribute("id");
     const write = () => {
         const kept = [...rows.querySelectorAll(".editor-row")].map((row) => [row.querySelector("select").value, row.querySelector("input").value]);
         field.value = JSON.stringify(Object.fromEntries(kept.filter(([name]) => name)));

@@ -28,17 +28,20 @@ function values() {
 
 const texts = [...form.querySelectorAll("[data-editor-field]")];
 const names = { template_content: "the text", subject_line: "the subject", preheader: "the preview line" };
+const touched = new Set(); // a field that nobody has been in has its cursor at the front
 let target = field("template_content");
 
 function aim(at) {
     target = at;
-    byId("editor-target").textContent = target ? `A click puts it into ${names[target.name]}, where the cursor is.` : "";
+    const place = touched.has(target) ? "where the cursor is" : "at its end";
+    byId("editor-target").textContent = target ? `A click puts it into ${names[target.name]}, ${place}.` : "";
 }
 
 /** Put words at the cursor, as if they were typed: they can be undone. */
 function insert(words) {
     if (!target) return;
     closePanel();
+    if (!touched.has(target)) target.setSelectionRange(target.value.length, target.value.length);
     target.focus();
     const text = target.tagName === "INPUT" ? words.replaceAll("\n", "") : words;
     if (!document.execCommand("insertText", false, text)) {
@@ -89,7 +92,12 @@ function showFields() {
     }
 }
 
-for (const text of texts) text.addEventListener("focus", () => aim(text));
+for (const text of texts) {
+    text.addEventListener("focus", () => {
+        touched.add(text);
+        aim(text);
+    });
+}
 for (const name of ["channel", "segment_type"]) {
     field(name)?.addEventListener("change", () => {
         showFields();
@@ -99,6 +107,8 @@ for (const name of ["channel", "segment_type"]) {
     });
 }
 form.addEventListener("input", () => preview.changed());
+// Who may only look has nothing to put a variable into.
+byId("editor-catalogue").hidden = !texts.length;
 byId("editor-find").hidden = !data.maySeeDoctors;
 findDoctors(data.urls.doctors, values, (whom) => preview.choose(whom));
 if (field("defaults")) showDefaults(field("defaults"), withDefault, () => preview.changed());

@@ -1,5 +1,5 @@
 // “Send me a test”: the text as typed, for the doctor shown, to an address of one's own.
-import { byId } from "./dom.js";
+import { byId, make } from "./dom.js";
 import { ask } from "./preview.js";
 
 /** `channel()`: of the template; `values()`: what is typed; `preview`: whose doctor is shown. */
@@ -34,9 +34,10 @@ export function offerTrial(url, addresses, channel, values, preview) {
         const sent = values();
         for (const [name, value] of Object.entries({ ...preview.whom, address: address.value })) sent.set(name, value);
         try {
-            const { level, words } = await ask(url, sent);
+            const { level, words, kept } = await ask(url, sent);
             told.dataset.level = level;
             told.textContent = words;
+            if (kept) told.append(" ", make("a", { class: "editor-away", href: kept, target: "_blank" }, "Open it (new tab)"));
         } catch (error) {
             told.dataset.level = "error";
             told.textContent = error.message;
