@@ -24,7 +24,7 @@ from uuid_utils.compat import uuid7
 
 from messaging import undecidable
 from messaging.facts import Batch, Person, Row, Step, load_batch
-from messaging.models import HandedOver, MessageDelivery
+from messaging.models import MessageDelivery
 from messaging.policy import Defer, Send, Skip, Verdict, decide
 from messaging.providers.base import clock
 from segments.definitions import definition
@@ -335,7 +335,7 @@ _HAND_OVER = """
 """
 
 
-def hand_over(claim_id: uuid.UUID, now: datetime, contents: str = HandedOver.NOTHING) -> bool:
+def hand_over(claim_id: uuid.UUID, now: datetime, contents: str = "{}") -> bool:
     """Mark that providers may hear of the window from now on, and keep what they will hear.
 
     `contents`: as HandedOver has it, in JSON. False: the window was taken away, or may be at any

@@ -44,7 +44,6 @@ class SentText:
     version: TemplateVersion
     variables: Mapping[str, Any]  # as they were filled in, by name
     message: Rendered
-    # The step has a subject of its own, which no version keeps: it is shown as it is now.
 
     @property
     def is_certain(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -77,8 +77,6 @@ class HandedOver(models.Model):
     contents = models.JSONField(
         help_text="By delivery: the id of the template's version, the variables and the subject."
     )
-
-    NOTHING: ClassVar[str] = "{}"
 
     class Meta:
         db_table = "handed_over"
