@@ -58,6 +58,7 @@ _ROLL_UP = """
         JOIN message_deliveries d ON d.id = u.delivery_id
         JOIN campaign_messages s ON s.id = d.campaign_message_id
         WHERE u.unsubscribed_at >= %(start)s AND u.unsubscribed_at < %(end)s
+            AND u.paused_until IS NULL
         UNION ALL
         SELECT campaign_id, channel, 'nothing', date
         FROM campaign_analytics WHERE date BETWEEN %(first)s AND %(last)s

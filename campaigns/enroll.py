@@ -42,12 +42,15 @@ _DONE = f"""
 """  # noqa: S608  only constants are put in
 
 _ENROLL = f"""
-    WITH closed AS (  -- who has opted out of every channel that the campaign uses
-        SELECT u.user_id FROM unsubscribe_records u
+    WITH closed AS (  -- whom no channel that the campaign uses reaches: opted out or suppressed
+        SELECT u.user_id FROM (
+            SELECT user_id, channel FROM unsubscribe_records
+            WHERE revoked_at IS NULL AND (segment_type IS NULL OR segment_type = %(segment)s)
+            UNION ALL
+            SELECT user_id, channel FROM channel_suppressions WHERE lifted_at IS NULL
+        ) u
         JOIN (SELECT DISTINCT channel FROM campaign_messages WHERE campaign_id = %(campaign)s) used
           ON u.channel IS NULL OR u.channel = used.channel
-        WHERE u.revoked_at IS NULL
-          AND (u.segment_type IS NULL OR u.segment_type = %(segment)s)
         GROUP BY u.user_id
         HAVING count(DISTINCT used.channel) = (
             SELECT count(DISTINCT channel) FROM campaign_messages WHERE campaign_id = %(campaign)s

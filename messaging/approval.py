@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from django.conf import settings
 
 from messaging.models import ApprovalStatus, Channel, MessageTemplate
-from messaging.providers import PROVIDERS
+from messaging.providers import provider_kind
 from messaging.providers.base import Need
 from messaging.render import TemplateError
 from messaging.validation import Draft
@@ -53,6 +53,29 @@ COLUMNS = (
 )
 
 
+class Registered(NamedTuple):
+    """What of it a provider is told with each message."""
+
+    content_sid: str = ""
+    whatsapp_name: str = ""
+    whatsapp_language: str = ""
+    parameters: tuple[str, ...] = ()  # our variables for {{1}}, {{2}} and so on
+    dlt_template_id: str = ""
+
+
+def registered_of_columns(columns: Sequence[Any]) -> Registered:
+    """The same from what the database gave for COLUMNS."""
+    found = Registration._make(columns)
+    names = json.loads(columns[COLUMNS.index("parameters")])
+    return Registered(
+        found.content_sid,
+        found.whatsapp_name,
+        found.whatsapp_language,
+        tuple(map(str, names)),
+        found.dlt_template_id,
+    )
+
+
 def need_of(channel: str) -> Need:
     """What the provider that carries the channel needs of a template.
 
@@ -60,7 +83,7 @@ def need_of(channel: str) -> Need:
     """
     if channel == Channel.SMS and settings.SMS_DLT_REQUIRED:
         return Need.DLT
-    provider = PROVIDERS.get(settings.MESSAGE_PROVIDERS.get(channel, ""))
+    provider = provider_kind(settings.MESSAGE_PROVIDERS.get(channel, ""))
     needs: Need = getattr(provider, "needs", {}).get(channel, Need.NOTHING)
     return needs
 

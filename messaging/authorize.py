@@ -24,6 +24,8 @@ from uuid_utils.compat import uuid7
 
 from messaging import undecidable
 from messaging.facts import Batch, Person, Row, Step, load_batch
+from messaging.links import remember
+from messaging.links.target import with_query
 from messaging.models import MessageDelivery
 from messaging.policy import Defer, Send, Skip, Verdict, decide
 from messaging.providers.base import clock
@@ -45,6 +47,7 @@ class Claim(NamedTuple):
     expires_at: datetime
     step: Step
     token: str
+    target_url: str
 
 
 @dataclass(slots=True)
@@ -118,6 +121,7 @@ def _authorize(due: QuerySet[MessageDelivery], now: datetime, account_id: int | 
     except Exception as error:  # noqa: BLE001  it is found, logged and raised, or put off
         return Authorized(deferred=_set_aside(due, now, account_id, error))
     authorized.at = began
+    remember.keep((c.token, c.delivery_id, c.target_url) for c in authorized.claims)
     return authorized
 
 
@@ -230,7 +234,7 @@ def _write_sending(
         "lease": now + settings.SEND_LEASE,
         "ids": array(claim.delivery_id for claim in claims),
         "tokens": array(claim.token for claim in claims),
-        "targets": array(definition(row.segment_type).cta_url(row.subject) for row, _ in send),
+        "targets": array(claim.target_url for claim in claims),
     }
     with connection.cursor() as cursor:
         cursor.execute(_SENDING, values)
@@ -249,6 +253,9 @@ def _claim(row: Row, recipient: str, claim_id: uuid.UUID, token: str) -> Claim:
         row.expires_at,
         row.step,
         row.token or token,
+        with_query(
+            definition(row.segment_type).cta_url(row.subject), row.step.query_on(row.channel)
+        ),
     )
 
 

@@ -15,7 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from messaging import catalogue
 from messaging.catalogue import SYSTEM, Variable
 from messaging.models import Channel
-from messaging.providers import provider_for
+from messaging.providers import MissingError, provider_for
 from messaging.render import TemplateError, needed
 from messaging.validation import Draft, check_template
 from segments.definitions import DEFINITIONS, Definition
@@ -28,13 +28,14 @@ SHARED = DOCTOR_VARIABLE_NAMES | SYSTEM
 
 @register("settings")
 def check_providers(**_: Any) -> list[CheckMessage]:
-    """Every channel has a provider that exists (messaging.E001)."""
+    """Every channel has an account at a provider, and the account what it needs (E001)."""
     errors: list[CheckMessage] = []
     for channel in Channel.values:
         try:
             provider_for(channel)
         except ImproperlyConfigured as error:
-            hint = f"Set {channel.upper()}_PROVIDER in the environment."
+            variable = "it" if isinstance(error, MissingError) else f"{channel.upper()}_PROVIDER"
+            hint = f"Set {variable} in the environment."
             errors.append(Error(str(error), hint=hint, id="messaging.E001"))
     return errors
 

@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
-
 from messaging import render
 from messaging.models import (
     AttemptOutcome,
@@ -24,7 +22,7 @@ from messaging.models import (
 )
 from messaging.models.version import Content
 from messaging.mustache import Texts
-from messaging.render import Links, Rendered
+from messaging.render import Rendered
 
 # An attempt with one of these outcomes reached the provider, or may have. Of several, the one that
 # counts went out last: a delivery has one at most.
@@ -99,20 +97,12 @@ def _filled(
         )
     except render.TemplateError as error:
         return NoText(f"Its text can no longer be filled in: {error}", attempt)
-    links = _links(delivery.token or "", str(variables.get("shortlink", "")))
+    token = delivery.token or ""
+    links = render.links_like(str(variables.get("shortlink", "")), token) or render.links(
+        token, attempt.channel
+    )
     rendered = message.fill(Texts(variables), links)
     return SentText(attempt, version, variables, rendered)
-
-
-def _links(token: str, shortlink: str) -> Links:
-    """The addresses of the day: they begin as the link in the text does."""
-    now = render.links(token)
-    base = settings.PUBLIC_BASE_URL
-    path = now.shortlink.removeprefix(base)
-    if not shortlink.endswith(path):  # a text without a link
-        return now
-    then = shortlink.removesuffix(path)
-    return Links(*(then + address.removeprefix(base) for address in now))
 
 
 def _why_nothing(delivery: MessageDelivery) -> str:

@@ -16,10 +16,17 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Q, QuerySet
 
-from messaging import approval
+from messaging import approval, suppress
 from messaging.caps import WEEK, Caps, Taken
 from messaging.hours import Hours, common
-from messaging.models import AttemptOutcome, ConsentRecord, DeliveryAttempt, UnsubscribeRecord
+from messaging.links.target import visit_query
+from messaging.models import (
+    AttemptOutcome,
+    ConsentRecord,
+    DeliveryAttempt,
+    Suppression,
+    UnsubscribeRecord,
+)
 from messaging.plan import Plan, StepRow, load_steps, moment, plan
 from messaging.policy import Facts
 from segments.definitions import definition
@@ -59,6 +66,13 @@ class Step(NamedTuple):
     channel: str  # of its template: the step may have been given another one meanwhile
     version_id: int  # of the template as it stands here
     not_approved: str  # why the template may not go out; '': it may
+    registered: approval.Registered = approval.Registered()  # what its provider knows it by
+    campaign_name: str = ""
+    number: int = 0  # of the step in its campaign
+
+    def query_on(self, channel: str) -> str:
+        """What tells the platform which message a visit comes from."""
+        return visit_query(channel, self.campaign_name, self.number)
 
     def problem_on(self, channel: str) -> str:
         """Why the template may not go out on a delivery's channel; '': it may."""
@@ -96,7 +110,8 @@ _ROWS = """
     WHERE m.id = ANY(%s)
 """
 _STEPS = f"""
-    SELECT s.id, c.status, c.segment_type, c.start_date, c.end_date, c.send_from, c.send_until,
+    SELECT s.id, c.name, s.sequence_order,
+           c.status, c.segment_type, c.start_date, c.end_date, c.send_from, c.send_until,
            t.template_content, COALESCE(NULLIF(s.subject_line, ''), t.subject_line), t.preheader,
            t.defaults, t.channel,
            (SELECT v.id FROM template_versions v WHERE v.template_id = t.id
@@ -124,7 +139,7 @@ def load_rows(delivery_ids: Sequence[uuid.UUID]) -> list[Row]:
 
 def _step(columns: tuple[Any, ...]) -> Step:
     """A row of _STEPS without its id."""
-    own, registration = columns[:12], columns[12:]
+    own, registration = columns[2:14], columns[14:]
     status, segment_type, start, end, send_from, send_until, *texts, channel, version_id = own
     content, subject, preheader, defaults = texts
     return Step(
@@ -140,6 +155,9 @@ def _step(columns: tuple[Any, ...]) -> Step:
         channel,
         version_id,
         approval.problem_of_columns(registration) or "",
+        approval.registered_of_columns(registration),
+        campaign_name=columns[0],
+        number=columns[1],
     )
 
 
@@ -164,7 +182,9 @@ class Batch:
     caps: Caps
     history: dict[int, list[Taken]]
     optouts: dict[int, list[tuple[str | None, str | None]]]
+    pauses: dict[int, datetime]
     consents: dict[tuple[int, str], bool]
+    suppressed: dict[tuple[int, str], str]  # doctor and channel: why
     returned: set[uuid.UUID]
     eligible: set[tuple[str, int, str]]
     consent_required: frozenset[str]
@@ -193,6 +213,7 @@ class Batch:
             bool(self.people[step.doctor_id].address(step.channel))
             and self.has_consent(step.doctor_id, step.channel)
             and not self.opted_out(step.doctor_id, step.channel, step.segment_type)
+            and (step.doctor_id, step.channel) not in self.suppressed
             and step.enrollment_id not in self.returned
             and self.in_segment(step)
         )
@@ -214,10 +235,12 @@ class Batch:
             opted_out=self.opted_out(row.doctor_id, row.channel, row.segment_type),
             has_consent=self.has_consent(row.doctor_id, row.channel),
             has_address=bool(person.address(row.channel)),
+            suppressed=self.suppressed.get((row.doctor_id, row.channel), ""),
             template_problem=row.step.problem_on(row.channel),
             caps=self.caps,
             history=tuple(self.history.get(row.doctor_id, ())),
             ahead=self.plan.ahead_of(row.doctor_id, row.id),
+            paused_until=self.pauses.get(row.doctor_id),
         )
 
     def took(self, row: Row) -> None:
@@ -234,14 +257,17 @@ def load_batch(delivery_ids: Sequence[uuid.UUID], people: Iterable[Person], now:
     caps = caps_from_settings()
     steps = load_steps(doctor_ids, now)
     concerned: list[Row | StepRow] = [*rows.values(), *steps]
+    optouts, pauses = _optouts(doctor_ids)
     batch = Batch(
         now=now,
         rows=rows,
         people=persons,
         caps=caps,
         history=_history(doctor_ids, now - max(WEEK, caps.channel_interval)),
-        optouts=_optouts(doctor_ids),
+        optouts=optouts,
+        pauses=pauses,
         consents=_consents(doctor_ids, now),
+        suppressed=_suppressed(doctor_ids),
         returned=_returned(concerned, now),
         eligible=_eligible(concerned, now),
         consent_required=settings.CONSENT_REQUIRED,
@@ -264,14 +290,21 @@ def _history(doctor_ids: list[int], since: datetime) -> dict[int, list[Taken]]:
     return history
 
 
-def _optouts(doctor_ids: list[int]) -> dict[int, list[tuple[str | None, str | None]]]:
+def _optouts(
+    doctor_ids: list[int],
+) -> tuple[dict[int, list[tuple[str | None, str | None]]], dict[int, datetime]]:
+    """What the doctors opted out of, and until when they asked for a pause."""
+    pauses: dict[int, datetime] = {}
     optouts: dict[int, list[tuple[str | None, str | None]]] = defaultdict(list)
     standing = UnsubscribeRecord.objects.standing().filter(doctor_id__any_of=doctor_ids)
-    for doctor_id, channel, segment_type in standing.order_by().values_list(
-        "doctor_id", "channel", "segment_type"
+    for doctor_id, channel, segment_type, paused_until in standing.order_by().values_list(
+        "doctor_id", "channel", "segment_type", "paused_until"
     ):
-        optouts[doctor_id].append((channel, segment_type))
-    return optouts
+        if paused_until is None:
+            optouts[doctor_id].append((channel, segment_type))
+        else:
+            pauses[doctor_id] = paused_until
+    return optouts, pauses
 
 
 def _consents(doctor_ids: list[int], now: datetime) -> dict[tuple[int, str], bool]:
@@ -285,6 +318,11 @@ def _consents(doctor_ids: list[int], now: datetime) -> dict[tuple[int, str], boo
         .values_list("doctor_id", "channel", "is_given")
     )
     return {(doctor_id, channel): is_given for doctor_id, channel, is_given in newest}
+
+
+def _suppressed(doctor_ids: list[int]) -> dict[tuple[int, str], str]:
+    standing = Suppression.objects.standing().filter(doctor_id__any_of=doctor_ids)
+    return {(held.doctor_id, held.channel): suppress.words(held) for held in standing.order_by()}
 
 
 def _by_segment(rows: Iterable[Row | StepRow]) -> dict[str, list[Row | StepRow]]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 
 from messaging.models import Channel, MessageDelivery, UnsubscribeRecord
+from messaging.models.consent import UnsubscribeQuerySet
 from segments.models import Doctor, SegmentType
 
 # A scheduled delivery that a standing opt-out covers; `sending` ones can't be called back.
@@ -17,12 +18,13 @@ _SKIP_COVERED = """
     WHERE m.user_id = %(doctor)s AND m.status = 'scheduled' AND e.id = m.enrollment_id
       AND EXISTS (
         SELECT FROM unsubscribe_records u
-        WHERE u.user_id = m.user_id AND u.revoked_at IS NULL
+        WHERE u.user_id = m.user_id AND u.revoked_at IS NULL AND u.paused_until IS NULL
           AND (u.channel IS NULL OR u.channel = m.channel)
           AND (u.segment_type IS NULL OR u.segment_type = c.segment_type)
       )
 """
-# A running enrolment with no step left on a channel that is still open to it.
+# A running enrolment with no step left on a channel that is still open to it: neither opted out of
+# nor suppressed (messaging/suppress.py).
 _END_EMPTIED = """
     UPDATE campaign_enrollments e
     SET status = 'unsubscribed', unsubscribed_at = %(now)s, completed_at = %(now)s,
@@ -33,12 +35,23 @@ _END_EMPTIED = """
         SELECT FROM campaign_messages s
         WHERE s.campaign_id = c.id AND NOT EXISTS (
             SELECT FROM unsubscribe_records u
-            WHERE u.user_id = e.user_id AND u.revoked_at IS NULL
+            WHERE u.user_id = e.user_id AND u.revoked_at IS NULL AND u.paused_until IS NULL
               AND (u.channel IS NULL OR u.channel = s.channel)
               AND (u.segment_type IS NULL OR u.segment_type = c.segment_type)
+        ) AND NOT EXISTS (
+            SELECT FROM channel_suppressions x
+            WHERE x.user_id = e.user_id AND x.lifted_at IS NULL AND x.channel = s.channel
         )
       )
 """
+# What would have expired when the pause is over; what is good for longer waits (policy.decide).
+_SKIP_PAUSED = """
+    UPDATE message_deliveries
+    SET status = 'skipped', skip_reason = 'paused', skip_detail = 'the doctor asked for a pause'
+    WHERE user_id = %(doctor)s AND status = 'scheduled' AND expires_at <= %(until)s
+"""
+PAUSE = timedelta(days=30)
+_AT_ONCE = 1000  # pauses ended in one transaction
 
 
 @transaction.atomic
@@ -60,6 +73,8 @@ def opt_out(  # noqa: PLR0913  a wish has this many parts
     record the database raises the doctor's consent counter, which proves it.
     """
     Doctor.objects.lock([doctor_id]).get()
+    if not channel and not segment_type:
+        _standing_pauses(doctor_id).update(revoked_at=now)  # it is more than the pause was
     record, is_new = UnsubscribeRecord.objects.standing().get_or_create(
         doctor_id=doctor_id,
         channel=channel or None,
@@ -84,3 +99,54 @@ def opt_in(record: UnsubscribeRecord, now: datetime) -> None:
     """Take an opt-out back. Ended enrolments stay ended: nobody is enrolled again by this."""
     Doctor.objects.lock([record.doctor_id]).get()
     UnsubscribeRecord.objects.standing().filter(pk=record.pk).update(revoked_at=now)
+
+
+@transaction.atomic
+def pause(
+    doctor_id: int,
+    *,
+    reason: str | None = None,
+    source: str,
+    now: datetime,
+    delivery: MessageDelivery | None = None,
+) -> UnsubscribeRecord:
+    """Record that a doctor wants nothing for PAUSE, and act on it at once.
+
+    An opt-out of everything with an end: nothing goes out and nobody is enrolled meanwhile, but
+    enrolments go on. A step whose time ends in the pause is skipped, never sent late: a reminder of
+    day 3 makes no sense on day 33. Asking again begins the pause anew; where everything has been
+    opted out of, that stands and is returned.
+    """
+    Doctor.objects.lock([doctor_id]).get()
+    standing = UnsubscribeRecord.objects.standing()
+    of_all = standing.filter(doctor_id=doctor_id, channel=None, segment_type=None)
+    if opted_out := of_all.filter(paused_until=None).first():
+        return opted_out
+    of_all.update(revoked_at=now)
+    until = now + PAUSE
+    record = UnsubscribeRecord.objects.create(
+        doctor_id=doctor_id,
+        reason=reason,
+        source=source,
+        unsubscribed_at=now,
+        delivery=delivery,
+        paused_until=until,
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(_SKIP_PAUSED, {"doctor": doctor_id, "until": until})
+    return record
+
+
+def end_pauses(now: datetime) -> int:
+    """End the pauses whose time is over; returns how many. Until this was done, they hold."""
+    ended = 0
+    due = UnsubscribeRecord.objects.standing().pauses().filter(paused_until__lte=now)
+    while ids := list(due.values_list("pk", "doctor_id").order_by("pk")[:_AT_ONCE]):
+        with transaction.atomic():
+            list(Doctor.objects.lock([doctor_id for _, doctor_id in ids]))
+            ended += due.filter(pk__in=[pk for pk, _ in ids]).update(revoked_at=now)
+    return ended
+
+
+def _standing_pauses(doctor_id: int) -> UnsubscribeQuerySet:
+    return UnsubscribeRecord.objects.standing().pauses().filter(doctor_id=doctor_id)

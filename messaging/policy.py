@@ -35,7 +35,9 @@ class Facts:
     template_problem: str  # why the template may not go out on the channel; '': it may
     caps: Caps
     history: tuple[Taken, ...] = ()  # what the doctor got in the last seven days
+    suppressed: str = ""  # why the channel does not reach the doctor; '': it may
     ahead: tuple[Planned, ...] = ()  # the doctor's messages that have first call on the caps
+    paused_until: datetime | None = None  # what the doctor asked for, while it stands
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,10 @@ def _no_address(_now: datetime, facts: Facts) -> Refusal:
     return None if facts.has_address else (SkipReason.NO_ADDRESS, "no address on record")
 
 
+def _suppressed(_now: datetime, facts: Facts) -> Refusal:
+    return (SkipReason.SUPPRESSED, facts.suppressed) if facts.suppressed else None
+
+
 def _not_approved(_now: datetime, facts: Facts) -> Refusal:
     problem = facts.template_problem
     return (SkipReason.TEMPLATE_NOT_APPROVED, problem) if problem else None
@@ -131,6 +137,7 @@ GATES: tuple[tuple[str, Callable[[datetime, Facts], Refusal]], ...] = (
     ("segment", _left_segment),
     ("consent", _no_consent),
     ("address", _no_address),
+    ("suppression", _suppressed),
     ("template", _not_approved),
     ("in time", _too_late),
 )
@@ -145,10 +152,10 @@ _SEND = Send((*_PASSED, _IN_HOURS, Verdict("caps", "pass")))
 def decide(now: datetime, facts: Facts) -> Decision:
     """Say whether the message may go at `now` (aware), must wait, or never goes.
 
-    Gates come in the order of GATES, then hours and caps. The trace holds each gate's verdict up
-    to the one that refused. A deferral is the earliest moment that every gate allows; one at or
-    after `expires_at` or the end of the campaign is a skip. The history may lie after `now`: it
-    was recorded before the clock was put back.
+    Gates come in the order of GATES, then the campaign's pause and the doctor's, hours and caps.
+    The trace holds each gate's verdict up to the one that refused. A deferral is the earliest
+    moment that every gate allows; one at or after `expires_at` or the end of the campaign is a
+    skip. The history may lie after `now`: it was recorded before the clock was put back.
     """
     for number, (gate, ask) in enumerate(GATES):
         refusal = ask(now, facts)
@@ -159,7 +166,24 @@ def decide(now: datetime, facts: Facts) -> Decision:
         paused = Verdict("pause", "defer", f"the campaign is {facts.campaign_status}")
         until = min(now + PAUSE_RECHECK, facts.expires_at)  # then it is skipped, and says why
         return Defer(until, "campaign paused", (*_PASSED, paused))
+    if facts.paused_until is not None:
+        return _decide_pause(now, facts, facts.paused_until)
     return _decide_time(now, facts)
+
+
+def _decide_pause(now: datetime, facts: Facts, until: datetime) -> Decision:
+    """What the doctor's pause makes of a message: it waits for the end, where it is good so long.
+
+    It is not sent late: a step that expires in the pause is skipped, and the sequence goes on after
+    it with the step of that day. A pause stands until it is taken back, which the minute after its
+    end does; nothing goes before.
+    """
+    detail = f"the doctor asked for a pause until {until.astimezone(facts.zone):%d %b %Y %H:%M}"
+    if until >= facts.expires_at:
+        return Skip(SkipReason.PAUSED, (*_PASSED, Verdict("doctor's pause", "skip", detail)))
+    again = max(until, min(now + PAUSE_RECHECK, facts.expires_at))
+    trace = (*_PASSED, Verdict("doctor's pause", "defer", detail))
+    return Defer(again, "the doctor's pause", trace)
 
 
 def _decide_time(now: datetime, facts: Facts) -> Decision:

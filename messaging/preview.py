@@ -122,9 +122,9 @@ class Sight:
         return any(finding.level == "error" for finding in self.findings)
 
 
-def links() -> render.Links:
+def links(channel: str = "") -> render.Links:
     """Addresses that lead to a page which says that this is a test."""
-    return render.links(TEST_TOKEN)
+    return render.links(TEST_TOKEN, channel)
 
 
 def compiled(draft: Draft) -> Message:
@@ -137,7 +137,9 @@ def compiled(draft: Draft) -> Message:
 def texts(draft: Draft, person: Person) -> Texts:
     """The person's values, the draft's defaults where one is absent, and the test's links."""
     defaults = draft.defaults if isinstance(draft.defaults, dict) else {}
-    return render.texts_of(catalogue.with_defaults(person.variables, defaults), links())
+    return render.texts_of(
+        catalogue.with_defaults(person.variables, defaults), links(draft.channel)
+    )
 
 
 def look(draft: Draft, person: Person, now: datetime) -> Sight:
@@ -191,7 +193,7 @@ def verdict(person: Person, sight: Sight) -> str:
 
 
 def _parts(draft: Draft, message: Message, values: Texts) -> dict[str, Any]:
-    rendered = message.fill(values, links()._replace(pixel="data:,"))
+    rendered = message.fill(values, links(draft.channel)._replace(pixel="data:,"))
     if draft.channel == Channel.SMS:
         return _sms_parts(draft, rendered.text)
     if draft.channel == Channel.WHATSAPP:

@@ -118,7 +118,7 @@ def parameter_problems(
 def _message(channel: str, content: str) -> list[_Atom]:
     """The message as it goes out, footer included."""
     atoms: list[_Atom] = []
-    link = links("")
+    link = links("", channel)
     # What fills a number of WhatsApp is the whole link.
     fixed = {"shortlink": link.shortlink} if channel == "sms" else {}
     for node in compile_template(content).nodes:

@@ -5,6 +5,7 @@ read again as mustache, HTML or markdown: an e-mail's HTML and text are laid out
 once (layout/), and the values are filled into that, in HTML escaped.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -29,11 +30,12 @@ class TemplateError(ValueError):
 
 
 class Links(NamedTuple):
-    """The three addresses of one delivery, absolute."""
+    """The addresses of one delivery, absolute."""
 
     shortlink: str
     unsubscribe: str
     pixel: str
+    hidden: str = ""  # that no person sees: whoever follows it is a machine
 
 
 class Rendered(NamedTuple):
@@ -44,10 +46,36 @@ class Rendered(NamedTuple):
     html: str = ""
 
 
-def links(token: str) -> Links:
-    """The addresses of the delivery with this token (design, People outside the admin)."""
+def links(token: str, channel: str = "") -> Links:
+    """The addresses of the delivery with this token (design, People outside the admin).
+
+    Those of an SMS carry its header, where it has one: India's operators reject others.
+    """
     base = settings.PUBLIC_BASE_URL
-    return Links(f"{base}/r/{token}", f"{base}/u/{token}", f"{base}/o/{token}.gif")
+    if channel == "sms" and settings.SMS_HEADER:
+        return _links_at(base, f"{settings.SMS_HEADER}/", token)
+    return _links_at(base, "r/", token)
+
+
+def links_like(shortlink: str, token: str) -> Links | None:
+    """All addresses of the delivery whose text has this link; None: it is none of the delivery's.
+
+    So they are told as they went out, although the settings are others now.
+    """
+    start, found, rest = shortlink.rpartition(token)
+    form = re.fullmatch(r"(.*)/(r/|[A-Z0-9]{3,11}/)", start)
+    return _links_at(form[1], form[2], token) if found and form and not rest else None
+
+
+def _links_at(base: str, way: str, token: str) -> Links:
+    """`way`: what stands before the token in the link, r/ or the header of an SMS."""
+    out = "" if way == "r/" else way
+    return Links(
+        f"{base}/{way}{token}",
+        f"{base}/{out}u/{token}",
+        f"{base}/o/{token}.gif",
+        f"{base}/h/{token}",
+    )
 
 
 @dataclass(frozen=True)
@@ -95,6 +123,7 @@ class Message:
             ("@sender", sender),
             ("@unsubscribe", links.unsubscribe),
             ("@pixel", links.pixel),
+            ("@hidden", links.hidden),
         ):
             values[name] = escaped(value)
         # Mail programs show as a signature what follows "-- ".

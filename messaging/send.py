@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from messaging import accounts, render
+from messaging import accounts, render, suppress
 from messaging.accounts import Allowance
 from messaging.authorize import (
     Authorized,
@@ -25,7 +25,9 @@ from messaging.authorize import (
     skip_expired,
 )
 from messaging.catalogue import with_defaults
+from messaging.models import Verdict
 from messaging.models.version import Content
+from messaging.mustache import Texts
 from messaging.providers import provider_for
 from messaging.providers.base import (
     HandOff,
@@ -132,6 +134,10 @@ def _send(authorized: Authorized, channel: str, allowance: Allowance, clock: Clo
     begun = sum(not isinstance(receipt, NotSent) for receipt in receipts)
     accounts.give_back(allowance, allowance.messages - begun)
     accounts.note(allowance, receipts, now)
+    for claim, receipt in zip(prepared.claims, receipts):  # noqa: B905  no receipts: none
+        if isinstance(receipt, Refused) and receipt.verdict:
+            detail = f"{receipt.message} ({receipt.code})"
+            suppress.note_refusal(claim.delivery_id, Verdict(receipt.verdict), now, detail)
     return tally
 
 
@@ -193,7 +199,7 @@ def _prepare(claims: Sequence[Claim], now: datetime) -> _Prepared:
 
 
 def _prepare_one(claim: Claim, variables: dict[str, object], prepared: _Prepared) -> None:
-    links = render.links(claim.token)
+    links = render.links(claim.token, claim.channel)
     step = claim.step
     texts = render.texts_of(with_defaults(variables, step.defaults), links)
     try:
@@ -212,14 +218,25 @@ def _prepare_one(claim: Claim, variables: dict[str, object], prepared: _Prepared
     prepared.contents[str(claim.delivery_id)] = Content(
         step.version_id, message.used(texts), step.subject_line
     )
-    prepared.messages.append(
-        Outgoing(
-            delivery_id=claim.delivery_id,
-            channel=claim.channel,
-            recipient=claim.recipient,
-            text=rendered.text,
-            subject=rendered.subject,
-            html=rendered.html,
-            unsubscribe_url=links.unsubscribe,
-        )
+    prepared.messages.append(_outgoing(claim, rendered, texts, links))
+
+
+def _outgoing(
+    claim: Claim, rendered: render.Rendered, texts: Texts, links: render.Links
+) -> Outgoing:
+    registered = claim.step.registered
+    return Outgoing(
+        delivery_id=claim.delivery_id,
+        channel=claim.channel,
+        recipient=claim.recipient,
+        text=rendered.text,
+        subject=rendered.subject,
+        html=rendered.html,
+        unsubscribe_url=links.unsubscribe,
+        content_sid=registered.content_sid,
+        whatsapp_name=registered.whatsapp_name,
+        whatsapp_language=registered.whatsapp_language,
+        parameters=tuple(texts[name] for name in registered.parameters),
+        dlt_template_id=registered.dlt_template_id,
+        is_session_open=False,  # nobody tells yet when a doctor last wrote
     )

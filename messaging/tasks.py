@@ -18,11 +18,12 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from messaging import approvals, lanes, reap, reconcile, send, track
+from messaging import approvals, lanes, optout, reap, reconcile, reports, send, track
 from messaging.audience.run import run_check
 from messaging.audit.run import audit_recent
 from messaging.clock import database_clock
 from messaging.models import AudienceCheck, Channel, EventKind, MessageTemplate
+from messaging.webhooks import intake
 
 logger = logging.getLogger(__name__)
 
@@ -164,9 +165,19 @@ def check_template_approvals() -> None:
 
 @shared_task(**EVERY_MINUTE)
 def apply_reports() -> None:
-    """Every minute: count the reports that waited for the message they name."""
+    """Every minute: count what was reported, also what waited for its message; end pauses."""
     now = timezone.now()
-    if applied := track.apply_events(now) + track.retry_parked(now):
+    if ended := optout.end_pauses(now):
+        logger.info("pauses that are over: %s", ended)
+    if applied := reports.take(now) + reports.retry(now):
+        logger.info("reports applied: %s", applied)
+
+
+@shared_task(**EVERY_MINUTE)
+def take_reports() -> None:
+    """After a webhook: take what has come."""
+    intake.heard()
+    if applied := reports.take(timezone.now()):
         logger.info("reports applied: %s", applied)
 
 

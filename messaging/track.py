@@ -6,7 +6,9 @@ the highest rank reached, so late, doubled and shuffled reports change nothing.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 import re
 import uuid
 from collections.abc import Iterable
@@ -17,10 +19,12 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from messaging.links import timing
 from messaging.models import EventKind, MessageDelivery
 from messaging.record import storable
 
 BATCH = 5_000
+MOST_KEY = 300  # characters of an event key
 # An event that names a message which is not known is tried again for so long after it came.
 TRY_AGAIN_FOR = timedelta(days=1)
 TOKEN = re.compile(r"[\w-]{22}", re.ASCII)  # what secrets.token_urlsafe(16) gives
@@ -37,21 +41,23 @@ class Event:
     delivery_id: uuid.UUID | None = None
     external_id: str = ""
     is_machine: bool = False
-    detail: dict[str, Any] = field(default_factory=dict)
+    detail: dict[str, Any] = field(default_factory=dict)  # `error` and `code`: why it failed
+    verdict: str = ""  # what it says of the channel (messaging.models.Verdict)
 
 
 _STORE = """
     INSERT INTO provider_events
         (provider, event_key, kind, delivery_id, external_id, occurred_at, received_at,
-         is_machine, detail)
+         is_machine, detail, verdict)
     SELECT v.provider, v.key, v.kind, m.id, v.external_id, v.occurred_at, %(now)s, v.is_machine,
            CASE WHEN v.delivery IS NULL OR m.id IS NOT NULL THEN v.detail::jsonb
-                ELSE v.detail::jsonb || jsonb_build_object('unknown_delivery', v.delivery) END
+                ELSE v.detail::jsonb || jsonb_build_object('unknown_delivery', v.delivery) END,
+           v.verdict
     FROM unnest(
         %(provider)s::text[], %(key)s::text[], %(kind)s::text[], %(delivery)s::uuid[],
         %(external_id)s::text[], %(occurred_at)s::timestamptz[], %(is_machine)s::bool[],
-        %(detail)s::text[]
-    ) AS v(provider, key, kind, delivery, external_id, occurred_at, is_machine, detail)
+        %(detail)s::text[], %(verdict)s::text[]
+    ) AS v(provider, key, kind, delivery, external_id, occurred_at, is_machine, detail, verdict)
     LEFT JOIN message_deliveries m ON m.id = v.delivery
     ORDER BY v.provider, v.key  -- the same events come twice at once: nobody waits in a circle
     ON CONFLICT (provider, event_key) DO NOTHING
@@ -66,13 +72,14 @@ def store(events: Iterable[Event], now: datetime) -> int:
         values: dict[str, Any] = {
             "now": now,
             "provider": [event.provider for event in batch],
-            "key": [storable(event.key) for event in batch],
+            "key": [_fitting(event.key) for event in batch],
             "kind": [str(event.kind) for event in batch],
             "delivery": [event.delivery_id for event in batch],
-            "external_id": [storable(event.external_id) for event in batch],
+            "external_id": [storable(event.external_id)[:255] for event in batch],
             "occurred_at": [event.occurred_at for event in batch],
             "is_machine": [event.is_machine for event in batch],
             "detail": [json.dumps(_storable(event.detail)) for event in batch],
+            "verdict": [str(event.verdict) for event in batch],
         }
         with connection.cursor() as cursor:
             cursor.execute(_STORE, values)
@@ -80,10 +87,18 @@ def store(events: Iterable[Event], now: datetime) -> int:
     return stored
 
 
+def _fitting(key: str) -> str:
+    """A key that the column holds: a longer one is told by its digest."""
+    key = storable(key)
+    return key if len(key) <= MOST_KEY else hashlib.sha256(key.encode()).hexdigest()
+
+
 def _storable(value: Any) -> Any:
     """What PostgreSQL can keep of a report's detail: one that it refuses would hold up the rest."""
     if isinstance(value, str):
         return storable(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None  # which JSON has no word for
     if isinstance(value, dict):
         return {_storable(name): _storable(inner) for name, inner in value.items()}
     if isinstance(value, (list, tuple)):
@@ -100,11 +115,12 @@ def _storable(value: Any) -> Any:
 _APPLY = """
     WITH picked AS MATERIALIZED (
         SELECT * FROM provider_events
-        WHERE processed_at IS NULL AND {which} AND id > %(after)s
+        WHERE processed_at IS NULL AND kind <> 'inbound' AND {which} AND id > %(after)s
         ORDER BY id LIMIT %(limit)s
         FOR UPDATE SKIP LOCKED
     ), named AS MATERIALIZED (
-        SELECT p.*, m.id AS target
+        SELECT p.*, m.id AS target,
+               p.is_machine OR p.provider = 'link' AND {by_machine} AS by_machine
         FROM picked p LEFT JOIN message_deliveries m
           ON m.id = COALESCE(p.delivery_id, (
                 SELECT x.id FROM message_deliveries x
@@ -118,7 +134,7 @@ _APPLY = """
                min(occurred_at) FILTER (WHERE kind = 'clicked') AS clicked_at,
                min(occurred_at) FILTER (WHERE kind = 'failed') AS failed_at,
                max(NULLIF(detail->>'error', '')) FILTER (WHERE kind = 'failed') AS error
-        FROM named WHERE NOT is_machine AND target IS NOT NULL
+        FROM named WHERE NOT by_machine AND target IS NOT NULL
         GROUP BY target
     ), locked AS MATERIALIZED (  -- in key order, as in record.py
         SELECT f.*, m.status FROM folded f JOIN message_deliveries m ON m.id = f.target
@@ -151,14 +167,15 @@ _APPLY = """
             WHERE w.delivery_id = f.target AND w.outcome = 'written_off'
             ORDER BY w.id DESC LIMIT 1)
     ), done AS (
-        SELECT n.id, n.target,
-               n.target IS NOT NULL AND (n.is_machine OR f.id IS NOT NULL) AS is_done
+        SELECT n.id, n.target, n.by_machine,
+               n.target IS NOT NULL AND (n.by_machine OR f.id IS NOT NULL) AS is_done
         FROM named n LEFT JOIN facts f ON f.id = n.target
     ), marked AS (
         UPDATE provider_events e
         SET processed_at = CASE WHEN d.is_done THEN %(now)s::timestamptz END,
             parked_at = COALESCE(e.parked_at, CASE WHEN NOT d.is_done THEN %(now)s END),
-            delivery_id = COALESCE(e.delivery_id, d.target)
+            delivery_id = COALESCE(e.delivery_id, d.target),
+            is_machine = d.by_machine
         FROM done d WHERE e.id = d.id
     )
     SELECT count(*), count(*) FILTER (WHERE is_done),
@@ -171,8 +188,11 @@ _OPEN = """(m.status NOT IN ('scheduled', 'skipped')
             OR m.status = 'scheduled' AND f.delivered_at IS NOT NULL AND EXISTS (
                 SELECT FROM delivery_attempts w
                 WHERE w.delivery_id = m.id AND w.outcome = 'written_off'))"""
-_APPLY_NEW = _APPLY.format(which="parked_at IS NULL", open=_OPEN)
-_APPLY_PARKED = _APPLY.format(which="parked_at IS NOT NULL AND received_at > %(since)s", open=_OPEN)
+# A hit on a link is judged by the hits around it (links/timing.py), so it waits until those are in.
+_NEW = "parked_at IS NULL AND (provider <> 'link' OR is_machine OR received_at <= %(settled)s)"
+_PARKED = "parked_at IS NOT NULL AND received_at > %(since)s"
+_APPLY_NEW = _APPLY.format(which=_NEW, open=_OPEN, by_machine=timing.BY_MACHINE)
+_APPLY_PARKED = _APPLY.format(which=_PARKED, open=_OPEN, by_machine=timing.BY_MACHINE)
 
 
 def apply_events(now: datetime) -> int:
@@ -195,6 +215,8 @@ def _apply(statement: str, now: datetime) -> int:
         values: dict[str, Any] = {
             "now": now,
             "since": now - TRY_AGAIN_FOR,
+            "settled": now - timing.SETTLES,
+            **timing.values(),
             "after": after,
             "limit": BATCH,
         }

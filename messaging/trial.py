@@ -139,7 +139,9 @@ def _send(draft: Draft, person: Person, recipient: str, user_id: int, now: datet
         return Outcome(
             "warning", f"You sent {PER_HOUR} tests within the hour. Next in {minutes} min."
         )
-    rendered = preview.compiled(draft).fill(preview.texts(draft, person), preview.links())
+    rendered = preview.compiled(draft).fill(
+        preview.texts(draft, person), preview.links(draft.channel)
+    )
     allowance = accounts.admit(draft.channel, 1, now)
     if not allowance.messages:
         return Outcome("warning", f"Nothing was sent: {allowance.why}")
@@ -171,7 +173,7 @@ def _outgoing(channel: str, recipient: str, rendered: render.Rendered) -> Outgoi
         text=rendered.text if has_subject else MARK + rendered.text,
         subject=MARK + rendered.subject if has_subject else "",
         html=rendered.html,
-        unsubscribe_url=preview.links().unsubscribe,
+        unsubscribe_url=preview.links(channel).unsubscribe,
         is_test=True,
     )
 

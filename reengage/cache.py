@@ -30,6 +30,19 @@ class RedisCache(DjangoRedisCache):
         super().__init__(server, params)
         self._class = Client
 
+    def set_fields(self, key: str, fields: Mapping[bytes, bytes], timeout: int) -> None:
+        """Keep many small values under one key, with one command; `timeout` (s) is of them all."""
+        client: Any = self._cache
+        client.set_fields(self.make_and_validate_key(key), fields, timeout)
+
+    def get_field(self, keys: Iterable[str], field: bytes) -> bytes | None:
+        """The value of a field under the first of the keys that has it; None: none has."""
+        client: Any = self._cache
+        found: bytes | None = client.get_field(
+            [self.make_and_validate_key(key) for key in keys], field
+        )
+        return found
+
 
 class Client(RedisCacheClient):
     """What the cache asks of Redis."""
@@ -100,6 +113,28 @@ class Client(RedisCacheClient):
     def set_many(self, data: Mapping[Any, Any], timeout: Any) -> None:
         """Keep several values, if that is possible."""
         self._ask(super().set_many, data, timeout, otherwise=None)
+
+    def set_fields(self, key: str, fields: Mapping[bytes, bytes], timeout: int) -> None:
+        """Keep fields of a hash, if that is possible."""
+
+        def keep() -> None:
+            pipeline = self.get_client(key, write=True).pipeline(transaction=False)
+            pipeline.hset(key, mapping=dict[Any, Any](fields))
+            pipeline.expire(key, timeout)
+            pipeline.execute()
+
+        self._ask(keep, otherwise=None)
+
+    def get_field(self, keys: list[str], field: bytes) -> bytes | None:
+        """The field of the first hash that has it."""
+
+        def look() -> bytes | None:
+            pipeline = self.get_client(keys[0]).pipeline(transaction=False)
+            for key in keys:
+                pipeline.hget(key, field)
+            return next((value for value in pipeline.execute() if value is not None), None)
+
+        return self._ask(look, otherwise=None)
 
     def delete_many(self, keys: Iterable[Any]) -> None:
         """Forget several values."""

@@ -34,6 +34,8 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         "messaging.provideraccount": ("view", "change"),  # pausing a channel in a hurry
         "messaging.messagedelivery": ("view", "send_again"),
         "messaging.audiencecheck": ("view", "add"),
+        "messaging.inboundmessage": ("view", "handle"),
+        "messaging.keywordreply": ("view", "add", "change", "delete"),
         "messaging.*": ("view",),
         "segments.*": ("view", "add", "change"),  # which importing files needs
         "django_celery_beat.periodictask": ("view", "change"),
@@ -52,6 +54,8 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         "messaging.unsubscriberecord": ("view", "add", "change"),
         "messaging.messagedelivery": ("view", "send_again"),
         "messaging.auditrun": ("view", "add"),
+        "messaging.inboundmessage": ("view", "handle"),
+        "messaging.suppression": ("view", "lift"),
         "campaigns.*": ("view",),
     },
 }

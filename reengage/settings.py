@@ -1,11 +1,13 @@
 """Settings, read from the environment; the README lists the variables."""
 
 import contextlib
+import os
 import re
 import secrets
 from datetime import time, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -114,7 +116,7 @@ DATABASES["default"].update(
 # A process that stops in the middle of a transaction (frozen, cut off) holds its doctors' locks
 # for a minute at most, and a connection to nowhere is noticed.
 DATABASES["default"]["OPTIONS"] = {
-    "connect_timeout": 5,
+    "connect_timeout": 2,  # the least that the driver knows: nobody waits longer for a page
     "options": "-c idle_in_transaction_session_timeout=60s",
     "keepalives_idle": 30,
     "keepalives_interval": 10,
@@ -179,6 +181,9 @@ WHITENOISE_USE_FINDERS = True
 MEDIA_ROOT = BASE_DIR / ".data" / "media"
 
 # --- Security ----------------------------------------------------------------------------
+# Whether a proxy of ours stands before the web server: only then are the headers that say who asks
+# (the last entry of X-Forwarded-For) and whether over TLS believed.
+BEHIND_PROXY: bool = env.bool("BEHIND_PROXY", default=False)
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_HTTPONLY = True
 X_FRAME_OPTIONS = "DENY"
@@ -190,7 +195,7 @@ if PRODUCTION:
     SECURE_HSTS_PRELOAD = True
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
-    if env.bool("BEHIND_PROXY", default=False):
+    if BEHIND_PROXY:
         SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 # --- Celery ------------------------------------------------------------------------------
@@ -248,11 +253,18 @@ CELERY_BEAT_SYNC_EVERY = 1  # when a schedule last ran is written at once, and t
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5  # a schedule edited in the admin is followed within seconds
 
 # --- Messages ----------------------------------------------------------------------------
-# Provider of each channel; `sandbox` keeps the message readable in the admin and sends nothing.
+# Account of each channel, such as twilio or twilio:second (messaging/providers/account.py);
+# `sandbox` keeps the message readable in the admin and sends nothing.
 MESSAGE_PROVIDERS: dict[str, str] = {
     "whatsapp": env.str("WHATSAPP_PROVIDER", default="sandbox"),
     "sms": env.str("SMS_PROVIDER", default="sandbox"),
     "email": env.str("EMAIL_PROVIDER", default="sandbox"),
+}
+# What the accounts are set by, as far as it has no setting of its own below.
+PROVIDER_VARIABLES: dict[str, str] = {
+    name: value
+    for name, value in os.environ.items()
+    if name.startswith(("TWILIO_", "INTERAKT_", "SNS_", "SENDGRID_", "SES_", "SMTP_"))
 }
 # Whether an SMS goes out only as a text registered with India's operators (DLT): a route there
 # rejects any other.
@@ -292,6 +304,34 @@ DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", default="CLIRNET <news@c
 SUPPORT_EMAIL: str = env.str("SUPPORT_EMAIL", default="support@clirnet.example")
 SUPPORT_PHONE: str = env.str("SUPPORT_PHONE", default="+91 22 0000 0000")
 PLATFORM_BASE_URL: str = env.str("PLATFORM_BASE_URL", default="https://clirnet.example").rstrip("/")
+# Where links in messages may lead, as they stand in an address: host, or host:port.
+LINK_HOSTS: frozenset[str] = frozenset(
+    host.lower() for host in env.list("LINK_HOSTS", default=[urlsplit(PLATFORM_BASE_URL).netloc])
+)
+# Header of our SMS as registered with India's operators (DLT), which stands in their links; empty:
+# the links of SMS are those of other messages.
+SMS_HEADER: str = env.str("SMS_HEADER", default="").upper()
+# A hit that comes sooner after the message was authorised was made by a machine.
+LINK_HUMAN_AFTER = timedelta(seconds=env.float("LINK_HUMAN_AFTER_SECONDS", default=2))
+# An address that asks for so many links that are nobody's waits until the minute is over.
+LINK_MISSES_PER_MINUTE: int = env.int("LINK_MISSES_PER_MINUTE", default=60)
+# Keys that providers sign their reports with, comma-separated, two while they are being changed; a
+# provider without one is shut out. Twilio signs with the auth token of the account.
+WEBHOOK_KEYS: dict[str, list[str]] = {
+    "twilio": [
+        *env.list("TWILIO_WEBHOOK_KEYS", default=[]),
+        *(
+            value
+            for name, value in PROVIDER_VARIABLES.items()
+            if name.startswith("TWILIO_") and name.endswith("AUTH_TOKEN")
+        ),
+    ],
+    "interakt": env.list("INTERAKT_WEBHOOK_KEYS", default=[]),
+    "sendgrid": env.list("SENDGRID_WEBHOOK_KEYS", default=[]),  # its verification keys
+    "amazon_ses": env.list("SES_WEBHOOK_KEYS", default=[]),  # user:password, sent by SNS
+}
+# What comes in while PostgreSQL is away is kept there, on a disk that the workers see, too.
+SPOOL_DIR = Path(env.str("SPOOL_DIR", default=str(BASE_DIR / ".data" / "spool")))
 SENDER_ADDRESS: str = env.str("SENDER_ADDRESS", default="CLIRNET, India")
 
 # --- Logging: ids and counts only, never a doctor's name, phone, address or token -----------
@@ -299,7 +339,10 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"tokens": {"()": "messaging.links.masked.Tokens"}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["tokens"]}
+    },
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
 }
 

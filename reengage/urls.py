@@ -11,5 +11,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("favicon.ico", views.no_icon),
     path("healthz", views.healthz),
     path("admin/", admin.site.urls),
+    path("webhooks/", include("messaging.webhooks.urls")),
     path("", include("messaging.urls")),
 ]

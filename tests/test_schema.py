@@ -55,6 +55,7 @@ ADDED_COLUMNS = {
     "unsubscribe_records": {
         "consent_version",
         "delivery_id",
+        "paused_until",
         "revoked_at",
         "revoked_version",
         "source",

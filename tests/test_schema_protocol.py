@@ -39,6 +39,8 @@ RULES = {
 # Name of the trigger: its table, and when it fires.
 TRIGGERS = {
     "message_templates_keep_version": ("message_templates", "AFTER INSERT"),
+    "channel_suppressions_lift_consent": ("channel_suppressions", "BEFORE UPDATE"),
+    "channel_suppressions_raise_consent": ("channel_suppressions", "BEFORE INSERT"),
     "consent_records_change_consent": ("consent_records", "BEFORE UPDATE"),
     "consent_records_raise_consent": ("consent_records", "BEFORE INSERT"),
     "delivery_attempts_legal_outcome": ("delivery_attempts", "BEFORE UPDATE"),

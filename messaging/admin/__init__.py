@@ -5,7 +5,9 @@ from messaging.admin.audience import AudienceCheckAdmin
 from messaging.admin.audit import AuditRunAdmin
 from messaging.admin.consent import ConsentRecordAdmin, UnsubscribeRecordAdmin
 from messaging.admin.delivery import DeliveryAttemptAdmin, MessageDeliveryAdmin
+from messaging.admin.inbound import InboundMessageAdmin, KeywordReplyAdmin
 from messaging.admin.reports import ProviderEventAdmin, SandboxMessageAdmin
+from messaging.admin.suppression import SuppressionAdmin
 from messaging.admin.template import MessageTemplateAdmin
 
 __all__ = [
@@ -13,10 +15,13 @@ __all__ = [
     "AuditRunAdmin",
     "ConsentRecordAdmin",
     "DeliveryAttemptAdmin",
+    "InboundMessageAdmin",
+    "KeywordReplyAdmin",
     "MessageDeliveryAdmin",
     "MessageTemplateAdmin",
     "ProviderAccountAdmin",
     "ProviderEventAdmin",
     "SandboxMessageAdmin",
+    "SuppressionAdmin",
     "UnsubscribeRecordAdmin",
 ]

@@ -29,6 +29,7 @@ PAGES = {
     "enrolment": "campaigns_campaignenrollment",
     "event": "messaging_providerevent",
     "optout": "messaging_unsubscriberecord",
+    "suppression": "messaging_suppression",
 }
 LINK = "text-primary-600 dark:text-primary-500"
 

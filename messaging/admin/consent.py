@@ -93,7 +93,10 @@ class UnsubscribeRecordAdmin(DoctorSearchMixin, BigTableMixin, ModelAdmin[Unsubs
     )
     fieldsets = (
         (None, {"fields": ("doctor", "channel", "segment_type", "reason")}),
-        ("Record", {"fields": ("unsubscribed_at", "source", "delivery", "revoked_at")}),
+        (
+            "Record",
+            {"fields": ("unsubscribed_at", "source", "delivery", "paused_until", "revoked_at")},
+        ),
     )
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -118,9 +121,14 @@ class UnsubscribeRecordAdmin(DoctorSearchMixin, BigTableMixin, ModelAdmin[Unsubs
         """NULL means all."""
         return record.get_segment_type_display() or "All kinds"
 
-    @display(description="state", label={"Holds": "danger", "Taken back": "success"})
+    @display(
+        description="state",
+        label={"Holds": "danger", "Pause": "warning", "Taken back": "success", "Over": "success"},
+    )
     def state(self, record: UnsubscribeRecord) -> str:
-        """Whether it holds."""
+        """Whether it holds; a pause ends by itself."""
+        if record.paused_until:
+            return "Over" if record.revoked_at else "Pause"
         return "Taken back" if record.revoked_at else "Holds"
 
     def save_model(

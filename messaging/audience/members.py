@@ -18,13 +18,16 @@ _MEMBERS = """
     SELECT g.user_id, g.subject FROM user_segments g
     WHERE g.segment_type = %(segment)s AND (g.expires_at IS NULL OR g.expires_at > %(now)s)
       AND (%(quiet_since)s::timestamptz IS NULL OR g.inactive_since <= %(quiet_since)s)
-      AND EXISTS (  -- a channel that the doctor has not opted out of
+      AND EXISTS (  -- a channel that reaches the doctor
         SELECT FROM unnest(%(channels)s::text[]) AS used (channel)
         WHERE NOT EXISTS (
             SELECT FROM unsubscribe_records u
             WHERE u.user_id = g.user_id AND u.revoked_at IS NULL
               AND (u.segment_type IS NULL OR u.segment_type = %(segment)s)
               AND (u.channel IS NULL OR u.channel = used.channel)
+        ) AND NOT EXISTS (
+            SELECT FROM channel_suppressions x
+            WHERE x.user_id = g.user_id AND x.lifted_at IS NULL AND x.channel = used.channel
         )
       )
 """

@@ -97,7 +97,8 @@ class Tally:
         self.message = render.compile_message(
             step.channel, step.content, step.subject, step.preheader
         )
-        self.links = render.links(LINKS_TOKEN)
+        self.links = render.links(LINKS_TOKEN, step.channel)
+        self.has_own_links = self.links != render.links(LINKS_TOKEN)
         self.rendered = 0
         self.skipped = 0
         self.missing: dict[str, Found] = {}
@@ -116,10 +117,9 @@ class Tally:
 
         Returns the names without which it would be skipped.
         """
-        if self.step.defaults:
-            given = with_defaults(variables, self.step.defaults)
-            if given is not variables:
-                texts = render.texts_of(given, self.links)
+        given = with_defaults(variables, self.step.defaults) if self.step.defaults else variables
+        if given is not variables or self.has_own_links:
+            texts = render.texts_of(given, self.links)
         missing = self.message.missing(texts)
         if self.step.channel == "whatsapp":
             self._check_values(doctor_id, texts, missing)

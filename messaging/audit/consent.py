@@ -1,7 +1,7 @@
 """I2: nobody is written to after an opt-out, or without the consent that a channel needs.
 
-Judged by the counter that each opt-out, opt-in and consent raises and each attempt records, so
-that no clock matters.
+Nor on a channel that is suppressed. Judged by the counter that each opt-out, opt-in, suppression,
+lifting and consent raises and each attempt records, so that no clock matters.
 """
 
 from __future__ import annotations
@@ -25,6 +25,19 @@ _AFTER_OPT_OUT = f"""
     JOIN campaigns c ON c.id = e.campaign_id
     WHERE {IN_SCOPE} AND (u.segment_type IS NULL OR u.segment_type = c.segment_type)
 """  # noqa: S608  only constants are put in
+
+# By idx_delivery_attempts_doctor; suppressions are few.
+_AFTER_SUPPRESSION = f"""
+    SELECT DISTINCT ON (a.id) 'delivery', a.delivery_id,
+           'It was authorised at ' || {said("a.authorised_at")} || ', though the channel had been '
+           || 'suppressed at ' || {said("x.since")} || ' (counter ' || a.consent_version
+           || ', suppressed from ' || x.consent_version || ' on).'
+    FROM channel_suppressions x
+    JOIN delivery_attempts a ON a.user_id = x.user_id AND a.channel = x.channel
+        AND a.consent_version >= x.consent_version
+        AND (x.revoked_version IS NULL OR a.consent_version < x.revoked_version)
+    WHERE {IN_SCOPE}
+"""  # noqa: S608
 
 # What an attempt knew of consent `r`: told before it, by the counter and by the day it was said.
 _KNOWN = """
@@ -66,6 +79,12 @@ _NOT_COUNTED = f"""
        OR u.revoked_version < u.consent_version
        OR (u.revoked_at IS NULL) <> (u.revoked_version IS NULL)
     UNION ALL
+    SELECT 'suppression', x.id, 'The doctor''s consent counter does not show it.'
+    FROM channel_suppressions x JOIN doctors d ON d.id = x.user_id
+    WHERE GREATEST(x.consent_version, x.revoked_version) > d.consent_version
+       OR x.revoked_version < x.consent_version
+       OR (x.lifted_at IS NULL) <> (x.revoked_version IS NULL)
+    UNION ALL
     SELECT 'delivery', a.delivery_id, 'It saw a consent counter that the doctor never had.'
     FROM delivery_attempts a JOIN doctors d ON d.id = a.user_id
     WHERE {IN_SCOPE} AND a.consent_version > d.consent_version
@@ -76,6 +95,7 @@ def opted_out(scope: Scope) -> Found:
     """Attempts that an opt-out or a lack of consent stood against, released ones too."""
     return (
         find(scope, _AFTER_OPT_OUT)
+        + find(scope, _AFTER_SUPPRESSION)
         + find(scope, _AFTER_WITHDRAWAL)
         + find(scope, _NEVER_GIVEN, consent_required=sorted(settings.CONSENT_REQUIRED))
         + find(scope, _NOT_COUNTED)

@@ -18,7 +18,7 @@ CLOCKS_APART = timedelta(days=1)
 class Row:
     """One row that breaks a promise: of which kind it is, its key, and in words what is wrong.
 
-    `kind`: delivery, enrolment, event, optout, window, call (of a ledger) or schema.
+    `kind`: delivery, enrolment, event, optout, suppression, window, call (of a ledger) or schema.
     """
 
     kind: str

@@ -48,6 +48,8 @@ TRIGGERS = {
     "delivery_attempts_legal_outcome": "delivery_attempts",
     "unsubscribe_records_raise_consent": "unsubscribe_records",
     "unsubscribe_records_revoke_consent": "unsubscribe_records",
+    "channel_suppressions_raise_consent": "channel_suppressions",
+    "channel_suppressions_lift_consent": "channel_suppressions",
     "consent_records_raise_consent": "consent_records",
     "consent_records_change_consent": "consent_records",
 }

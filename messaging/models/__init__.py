@@ -11,9 +11,11 @@ from messaging.models.delivery import (
     MessageDelivery,
     SkipReason,
 )
-from messaging.models.event import EventKind, ProviderEvent
+from messaging.models.event import EventKind, ProviderEvent, Verdict
 from messaging.models.heartbeat import Heartbeat, HeartbeatKind
+from messaging.models.inbound import InboundKind, InboundMessage, KeywordReply, ReplyStatus
 from messaging.models.sandbox import SandboxMessage
+from messaging.models.suppression import Suppression, SuppressionReason
 from messaging.models.template import ApprovalStatus, Channel, MessageTemplate, WhatsAppCategory
 from messaging.models.version import HandedOver, TemplateVersion
 from messaging.models.window import SendWindow
@@ -32,14 +34,21 @@ __all__ = [
     "HandedOver",
     "Heartbeat",
     "HeartbeatKind",
+    "InboundKind",
+    "InboundMessage",
+    "KeywordReply",
     "MessageDelivery",
     "MessageTemplate",
     "ProviderAccount",
     "ProviderEvent",
+    "ReplyStatus",
     "SandboxMessage",
     "SendWindow",
     "SkipReason",
+    "Suppression",
+    "SuppressionReason",
     "TemplateVersion",
     "UnsubscribeRecord",
+    "Verdict",
     "WhatsAppCategory",
 ]

@@ -16,8 +16,12 @@ class UnsubscribeQuerySet(models.QuerySet["UnsubscribeRecord"]):
     """Opt-outs, in business words."""
 
     def standing(self) -> UnsubscribeQuerySet:
-        """Those that the doctor has not taken back."""
+        """Those that the doctor has not taken back, and pauses that are not over."""
         return self.filter(revoked_at=None)
+
+    def pauses(self) -> UnsubscribeQuerySet:
+        """Those that end by themselves."""
+        return self.filter(paused_until__isnull=False)
 
 
 class UnsubscribeRecord(models.Model):
@@ -51,8 +55,13 @@ class UnsubscribeRecord(models.Model):
         related_name="unsubscribes",
         help_text="The message whose link was used.",
     )
+    paused_until = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="A pause of everything until then. Empty: an opt-out, which has no end.",
+    )
     revoked_at = models.DateTimeField(
-        null=True, blank=True, help_text="When the doctor took it back."
+        null=True, blank=True, help_text="When the doctor took it back, or the pause was over."
     )
     # Written by the database (migration 0002), which raises the doctor's counter with each.
     consent_version = models.IntegerField(
@@ -82,6 +91,8 @@ class UnsubscribeRecord(models.Model):
         ]
 
     def __str__(self) -> str:
+        if self.paused_until:
+            return f"Pause until {self.paused_until:%d %b %Y}"
         return f"Opt-out of {self.get_channel_display() or 'all channels'}"
 
 

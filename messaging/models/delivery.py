@@ -39,10 +39,12 @@ class SkipReason(models.TextChoices):
     UNSUBSCRIBED = "unsubscribed", "The doctor had opted out"
     NO_CONSENT = "no_consent", "No consent for this channel"
     NO_ADDRESS = "no_address", "No address for this channel"
+    SUPPRESSED = "suppressed", "The channel is suppressed"
     TEMPLATE_NOT_APPROVED = "template_not_approved", "The template was not approved"
     TOO_LATE = "too_late", "Its time had passed"
     FREQUENCY_CAP = "frequency_cap", "The doctor had messages enough"
     MISSING_VARIABLE = "missing_variable", "A variable had no value"
+    PAUSED = "paused", "The doctor had asked for a pause"
 
 
 class DeliveryQuerySet(models.QuerySet["MessageDelivery"]):

@@ -16,6 +16,21 @@ class EventKind(models.TextChoices):
     OPENED = "opened", "Opened"
     CLICKED = "clicked", "Clicked"
     FAILED = "failed", "Failed"
+    LOOKED = "looked", "Preferences opened"
+    COMPLAINED = "complained", "Reported as spam"
+    UNSUBSCRIBED = "unsubscribed", "Opted out at the provider"
+    INBOUND = "inbound", "Message from a doctor"
+
+
+class Verdict(models.TextChoices):
+    """What a report says of the way to the doctor, beyond the one message (suppress.py)."""
+
+    HARD_BOUNCE = "hard_bounce", "Hard bounce"
+    SOFT_BOUNCE = "soft_bounce", "Soft bounce"
+    COMPLAINT = "complaint", "Complaint"
+    INVALID = "invalid", "No such number or address"
+    NOT_ON_CHANNEL = "not_on_channel", "Not on this channel"
+    OPTED_OUT = "provider_opt_out", "Opted out at the provider"
 
 
 class ProviderEvent(models.Model):
@@ -46,6 +61,17 @@ class ProviderEvent(models.Model):
         help_text="A scanner, a preview or a HEAD request: kept, not counted.",
     )
     detail = models.JSONField(default=dict, db_default={}, blank=True)
+    verdict = models.CharField(
+        max_length=20,
+        choices=Verdict,
+        default="",
+        db_default="",
+        blank=True,
+        help_text="What it says of the channel, beyond this message. Empty: nothing.",
+    )
+    settled_at = models.DateTimeField(
+        null=True, blank=True, help_text="When what it says of the channel was acted on."
+    )
 
     class Meta:
         db_table = "provider_events"
@@ -65,6 +91,12 @@ class ProviderEvent(models.Model):
                 fields=["received_at"],
                 name="idx_provider_events_parked",
                 condition=Q(processed_at=None, parked_at__isnull=False),
+            ),
+            # suppress.settle: what speaks of a channel and was not acted on.
+            models.Index(
+                fields=["id"],
+                name="idx_provider_events_unsettled",
+                condition=Q(settled_at=None, delivery__isnull=False) & ~Q(verdict=""),
             ),
         ]
 

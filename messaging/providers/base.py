@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
@@ -30,6 +31,13 @@ class Outgoing(NamedTuple):
     html: str = ""  # e-mail only
     unsubscribe_url: str = ""
     is_test: bool = False
+    # What was approved or registered of its template; a provider that takes any text ignores it.
+    content_sid: str = ""  # WhatsApp at Twilio
+    whatsapp_name: str = ""  # WhatsApp at Interakt
+    whatsapp_language: str = ""
+    parameters: tuple[str, ...] = ()  # values of {{1}}, {{2}} and so on, all of them
+    dlt_template_id: str = ""  # SMS in India
+    is_session_open: bool = False  # WhatsApp: the person wrote within 24 h, so any text may go
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +53,8 @@ class Refused:
 
     `retry_after`: the provider's own wish, at least that long. `is_throttle`: that wish is about
     everything, not about this message. `is_outage`: the provider is at fault and not the message,
-    such as a connection that cannot be made.
+    such as a connection that cannot be made. `verdict`: what it says of the doctor's channel, as
+    models.Verdict; '': nothing.
     """
 
     code: str
@@ -54,6 +63,7 @@ class Refused:
     retry_after: timedelta | None = None
     is_throttle: bool = False
     is_outage: bool = False
+    verdict: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +124,19 @@ class HandOff:
 def is_trouble(receipt: Receipt) -> bool:
     """Whether the answer says that the provider, and not the message, is unwell."""
     return isinstance(receipt, Unknown) or (isinstance(receipt, Refused) and receipt.is_outage)
+
+
+def discreet(receipt: Receipt, recipient: str) -> Receipt:
+    """The same without the number or address, which servers like to repeat: it will be stored."""
+    recipient = str(recipient or "")  # never a reason to lose the receipt
+    is_number = recipient.startswith("+")
+    names = [recipient, recipient[1:], recipient[-10:]] if is_number else [recipient]
+    pattern = "|".join(map(re.escape, filter(None, names))) or "(?!)"
+    if isinstance(receipt, Refused):
+        return replace(receipt, message=re.sub(pattern, "…", receipt.message, flags=re.IGNORECASE))
+    if isinstance(receipt, Unknown):
+        return Unknown(re.sub(pattern, "…", receipt.error, flags=re.IGNORECASE))
+    return receipt
 
 
 class Provider(Protocol):

@@ -29,6 +29,7 @@ from messaging.providers.base import (
     Receipt,
     Refused,
     Unknown,
+    discreet,
     is_trouble,
 )
 from messaging.providers.http_line import Answer, BodyError, Line, Lines, Request, split
@@ -49,6 +50,10 @@ FOR_NOW = frozenset({408, 425})
 Done = SimpleQueue[tuple[int, Receipt]]
 
 
+class UnfitError(ValueError):
+    """This message cannot go out as it is, whoever is asked; the text says why."""
+
+
 class HttpProvider(ABC):
     """Calls a provider's HTTP interface once for each message."""
 
@@ -63,7 +68,10 @@ class HttpProvider(ABC):
 
     @abstractmethod
     def request_for(self, message: Outgoing) -> Request:
-        """The call that hands the message over. Runs in a thread: no database here."""
+        """The call that hands the message over. Runs in a thread: no database here.
+
+        UnfitError: there is no such call for this message, which is refused for good.
+        """
 
     @abstractmethod
     def receipt_for(self, status: int, headers: Message, body: bytes, message: Outgoing) -> Receipt:
@@ -125,12 +133,14 @@ class HttpProvider(ABC):
         except Exception as error:
             logger.exception("the call for delivery %s broke off", message.delivery_id)
             receipt = Unknown(type(error).__name__)
-        done.put((place, hand_off.note(receipt)))
+        done.put((place, hand_off.note(discreet(receipt, message.recipient))))
 
     def _hand_over(self, message: Outgoing, hand_off: HandOff) -> Receipt:
         try:
             request = self.request_for(message)
             parts = split(request.url)
+        except UnfitError as error:
+            return Refused("unfit", words(str(error)), permanent=True)
         except Exception as error:
             logger.exception("the call for delivery %s cannot be made up", message.delivery_id)
             return _outage("request", error)

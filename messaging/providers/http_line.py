@@ -185,6 +185,21 @@ class Lines:
         return ssl.create_default_context()
 
 
+def ask(request: Request, seconds: float) -> Answer:
+    """One call on a connection of its own, ended within `seconds`: for questions, not messages.
+
+    OSError, HTTPException, ValueError: there is no answer.
+    """
+    end_by = clock() + seconds
+    lines = Lines()
+    parts = split(request.url)
+    line = lines.take(parts, lambda: end_by - clock())
+    try:
+        return line.call(request, parts, lambda: end_by - clock())
+    finally:
+        line.close()
+
+
 def split(url: str) -> SplitResult:
     """The parts of an address. ValueError: it is not one for HTTP."""
     parts = urlsplit(url)

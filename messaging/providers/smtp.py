@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import smtplib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
 
 from django.conf import settings
 
 from messaging.mime import Composer, Mail, UnmailableError
+from messaging.providers.account import Account, Variable
 from messaging.providers.base import (
     Accepted,
     HandOff,
@@ -24,34 +27,31 @@ from messaging.providers.base import (
     Receipt,
     Refused,
     Unknown,
+    clock,
+    discreet,
 )
+from messaging.providers.codes import SMTP, Fate
 from messaging.providers.smtp_line import Line, Reply, open_line, server_of
 from messaging.providers.sockets import describe, words
 
 logger = logging.getLogger(__name__)
 
-# Refusals that say nothing of the message: they would meet every other one too.
-OUTAGES = {
-    421: "the server closes the connection",
-    454: "logging in fails for now",
-    500: "it does not know a command",
-    502: "it does not know a command",
-    503: "it has lost count of the commands",
-    530: "it wants a login",
-    534: "it wants a stronger login",
-    535: "it does not know the login",
-    538: "it wants TLS",
-}
+ASK_SECONDS = 8.0
+URL = Variable("URL", "the mail server, as smtp+tls://user:password@host:587")
+_ENHANCED = re.compile(rb"[245]\.\d{1,3}\.\d{1,3}\b")
 
 
 class SmtpProvider:
-    """Hands e-mail to the server of settings.SMTP_URL, from settings.DEFAULT_FROM_EMAIL."""
+    """Hands e-mail to the server of SMTP_URL, from settings.DEFAULT_FROM_EMAIL."""
 
     name = "smtp"
+    channels = frozenset({"email"})
+    variables: ClassVar = (URL,)
 
-    def __init__(self) -> None:
+    def __init__(self, account: Account = Account("smtp")) -> None:  # noqa: B008  it is frozen
         """ImproperlyConfigured: one of the two settings cannot be used."""
-        self._server = server_of(settings.SMTP_URL)
+        self.name = account.name
+        self._server = server_of(account.get(URL), account.variable(URL.name))
         self._composer = Composer(settings.DEFAULT_FROM_EMAIL)
         self._kept: deque[Line] = deque()
         self._process = os.getpid()
@@ -76,6 +76,23 @@ class SmtpProvider:
             if line:
                 line.close()
         return window.receipts
+
+    def problems(self, _channel: str) -> Iterator[str]:
+        """Connects and logs in, and says NOOP. What is wrong, in words."""
+        end_by = clock() + ASK_SECONDS
+        try:
+            line = open_line(self._server, lambda: max(0.0, end_by - clock()))
+        except (OSError, UnicodeError) as error:
+            yield f"{self._server.host} does not let us in: {describe(error)}."
+            return
+        try:
+            code, said = line.noop()
+            if code != 250:
+                yield f"{self._server.host} is not ready: {code} {words(said)}."
+        except OSError as error:
+            yield f"{self._server.host} gave no answer: {describe(error)}."
+        finally:
+            line.close()
 
     def _line_for(self, window: _Window, hand_off: HandOff) -> Line | None:
         """An open connection; None when there is none, which the window is then told."""
@@ -110,6 +127,7 @@ class _Window:
     def __init__(self, messages: Sequence[Outgoing], composer: Composer, hand_off: HandOff) -> None:
         self.receipts: list[Receipt] = [NotSent()] * len(messages)
         self._messages = iter(enumerate(messages))
+        self._recipients = [message.recipient for message in messages]
         self._composer = composer
         self._hand_off = hand_off
         self._ready: deque[tuple[int, Mail]] = deque()  # composed
@@ -206,16 +224,19 @@ class _Window:
         self._begun = None
 
     def _settle(self, place: int, receipt: Receipt) -> None:
-        self.receipts[place] = self._hand_off.note(receipt)
+        self.receipts[place] = self._hand_off.note(discreet(receipt, self._recipients[place]))
 
 
 def _refused(reply: Reply) -> Refused:
-    is_outage = reply.code in OUTAGES
+    enhanced = _ENHANCED.match(reply.text)
+    of_mailbox = SMTP.get(enhanced[0].decode() if enhanced else "")
+    is_outage = SMTP.get(reply.code).fate is Fate.OUTAGE
     return Refused(
         code=str(reply.code),
         message=words(reply.text),
         permanent=reply.code >= 500 and not is_outage,
         is_outage=is_outage,
+        verdict=of_mailbox.verdict or "",
     )
 
 

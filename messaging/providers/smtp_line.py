@@ -62,9 +62,9 @@ class Server:
     password: str
 
 
-def server_of(url: str) -> Server:
+def server_of(url: str, variable: str = "SMTP_URL") -> Server:
     """`scheme://user:password@host:port`, percent-coded. ImproperlyConfigured: it is none."""
-    advice = "SMTP_URL must look like smtp+tls://user:password@host:587 (or smtp://, smtps://)."
+    advice = f"{variable} must look like smtp+tls://user:password@host:587 (or smtp://, smtps://)."
     try:
         parts = urlsplit(url)
         port = parts.port

@@ -18,9 +18,11 @@ from twilio.http import HttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
+from messaging.providers.account import Account, kind_of
 from messaging.providers.base import clock
 from messaging.providers.http_line import Lines, Request, split
 from messaging.providers.sockets import describe, words
+from messaging.providers.twilio import ACCOUNT_SID, AUTH_TOKEN, TwilioProvider
 
 logger = logging.getLogger(__name__)
 
@@ -90,17 +92,16 @@ def fetch_text(sid: str, content_type: str) -> str:
 
 def _ask(sid: str, question: Any) -> Any:
     """Put one question; whatever goes wrong is Untold or NoSuchContent."""
-    if not (settings.TWILIO_ACCOUNT_SID and settings.TWILIO_AUTH_TOKEN):
-        why = "cannot be asked: set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN."
-        raise Untold(why)
+    account = _account()
+    account_sid, token = account.get(ACCOUNT_SID), account.get(AUTH_TOKEN)
+    if not (account_sid and token):
+        raise Untold(f"cannot be asked: set {_names(account)}.")
     lines = Lines()
-    client = Client(
-        settings.TWILIO_ACCOUNT_SID, settings.TWILIO_AUTH_TOKEN, http_client=_Calls(lines)
-    )
+    client = Client(account_sid, token, http_client=_Calls(lines))
     try:
         return question(client)
     except TwilioException as error:
-        raise _refused(sid, error) from error
+        raise _refused(sid, account, error) from error
     except (OSError, http.client.HTTPException) as error:
         raise Untold(f"gave no answer ({describe(error)}).") from error
     except Exception as error:  # whatever a strange answer leads to
@@ -110,12 +111,22 @@ def _ask(sid: str, question: Any) -> Any:
         lines.close()
 
 
-def _refused(sid: str, error: TwilioException) -> Exception:
+def _account() -> Account:
+    """The one that WhatsApp messages go through, else the first."""
+    name = settings.MESSAGE_PROVIDERS.get("whatsapp", "")
+    return Account(name if kind_of(name) == TwilioProvider.name else TwilioProvider.name)
+
+
+def _names(account: Account) -> str:
+    return " and ".join(account.variable(each.name) for each in (ACCOUNT_SID, AUTH_TOKEN))
+
+
+def _refused(sid: str, account: Account, error: TwilioException) -> Exception:
     status = getattr(error, "status", None)
     if status == 404:
         return NoSuchContent(sid)
     if status in (401, 403):
-        return Untold("does not accept TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN.")
+        return Untold(f"does not accept {_names(account)}.")
     if status == 429:
         return Untold("asks to be asked later (HTTP 429).")
     return Untold(f"gave no answer (HTTP {status or words(str(error))}).")

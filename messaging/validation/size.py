@@ -52,7 +52,7 @@ def _subject(draft: Draft, values: Mapping[str, Any]) -> str:
 
 def _body(draft: Draft, values: Mapping[str, Any]) -> str:
     return render.render_message(
-        draft.channel, draft.content, None, values, render.links(LINKS_TOKEN)
+        draft.channel, draft.content, None, values, render.links(LINKS_TOKEN, draft.channel)
     ).text
 
 

@@ -60,6 +60,7 @@ _FIGURES = """
     JOIN message_deliveries m ON m.id = u.delivery_id
     JOIN campaign_messages s ON s.id = m.campaign_message_id
     JOIN campaigns c ON c.id = s.campaign_id
+    WHERE u.paused_until IS NULL
     GROUP BY 1
 """
 

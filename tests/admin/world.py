@@ -20,10 +20,13 @@ from messaging.models import (
     AuditRun,
     ConsentRecord,
     DeliveryAttempt,
+    InboundMessage,
+    KeywordReply,
     MessageDelivery,
     ProviderAccount,
     ProviderEvent,
     SandboxMessage,
+    Suppression,
     UnsubscribeRecord,
 )
 from reengage import admin_base
@@ -51,9 +54,11 @@ READ_ONLY = [
     DeliveryAttempt,
     ImportRejection,
     ImportRun,
+    InboundMessage,
     MessageDelivery,
     ProviderEvent,
     SandboxMessage,
+    Suppression,
     UserSegment,
 ]
 # Written by the engine, but deleted by who has the right: with the draft that they are of.
@@ -110,11 +115,29 @@ def make(number: int) -> None:
         delivery=delivery, recipient="+919812345678", text="Dear Dr. Rao", accepted_at=NOW
     )
     UnsubscribeRecord.objects.create(doctor=doctor, channel="sms", delivery=delivery)
+    make_inbound(number, delivery)
     make_audit(delivery)
     AudienceCheck.objects.create(campaign=made, requested_at=NOW)
     CampaignAnalytics.objects.create(campaign=made, date=NOW.date(), channel="sms", total_sent=1)
     make_activity(number, doctor)
     make_schedules(number)
+
+
+def make_inbound(number: int, delivery: MessageDelivery) -> None:
+    """A channel that is closed, a message that waits, and a word that is answered."""
+    Suppression.objects.create(
+        doctor=delivery.doctor, channel="email", reason="hard_bounce", since=NOW
+    )
+    InboundMessage.objects.create(
+        provider="twilio",
+        channel="whatsapp",
+        doctor=delivery.doctor,
+        sender="+919812345678",
+        text="When is the next session?",
+        delivery=delivery,
+        received_at=NOW,
+    )
+    KeywordReply.objects.create(keyword=f"DEMO{number}", channel="whatsapp", reply="A video.")
 
 
 def make_audit(delivery: MessageDelivery) -> AuditRun:

@@ -107,12 +107,13 @@ def test_only_image_is_the_open_pixel_and_every_link_says_something() -> None:
             "style": "display:block;border:0",
         }
     ]
-    assert elements.links == ["terms", "Go on →", "Unsubscribe", "Choose what you get"]
+    assert elements.links == ["terms", "Go on →", "Unsubscribe", "Choose what you get", ""]
     assert [a["href"] for a in elements.named("a")] == [
         "https://x.example/terms",
         "{{shortlink}}",
         "{{@unsubscribe}}",
         "{{@unsubscribe}}",
+        "{{@hidden}}",
     ]
 
 

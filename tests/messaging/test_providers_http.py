@@ -24,6 +24,7 @@ from messaging.providers.base import (
     Receipt,
     Refused,
     Unknown,
+    discreet,
 )
 from messaging.providers.http import IN_FLIGHT_AT_FIRST, retry_after
 from messaging.providers.http_line import Request
@@ -251,3 +252,23 @@ def test_retry_after_is_read_in_both_forms(value: str, date: str, wait: timedelt
     if date:
         headers["Date"] = date
     assert retry_after(headers, NOW) == wait
+
+
+# --- Whom it was for ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("said", "recipient", "kept"),
+    [
+        ("The 'To' number +919876543210 is wrong", "+919876543210", "The 'To' number … is wrong"),
+        ("919876543210 and 9876543210", "+919876543210", "… and …"),
+        ("<asha.rao@example.com> unknown", "Asha.Rao@Example.com", "<…> unknown"),
+        ("a.b is not axb", "a.b", "… is not axb"),
+        ("nothing", "", "nothing"),
+    ],
+)
+def test_words_that_are_kept_do_not_name_the_doctor(said: str, recipient: str, kept: str) -> None:
+    refused = Refused("1", said, permanent=True)
+    assert discreet(refused, recipient) == Refused("1", kept, permanent=True)
+    assert discreet(Unknown(said), recipient) == Unknown(kept)
+    assert discreet(Accepted(said), recipient) == Accepted(said)

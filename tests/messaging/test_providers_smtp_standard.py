@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 import tests.providers
 from messaging.mime import Composer
+from messaging.models import Verdict
 from messaging.providers.base import Accepted, HandOff, Receipt, Refused
 from messaging.providers.smtp import SmtpProvider
 from tests.providers.messages import NOW, kinds, messages
@@ -37,6 +38,22 @@ class Mailbox:
         return "250 kept"
 
 
+class Strict(Mailbox):
+    """Refuses recipients by what `replies` has for them."""
+
+    def __init__(self, replies: dict[str, str]) -> None:
+        super().__init__()
+        self.replies = replies
+
+    async def handle_RCPT(  # noqa: N802
+        self, _: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if address in self.replies:
+            return self.replies[address]
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+
 class AnyPort(Controller):
     """Listens on a port that is free, and then knows which."""
 
@@ -46,8 +63,8 @@ class AnyPort(Controller):
 
 
 @contextmanager
-def server(**options: Any) -> Iterator[tuple[Mailbox, int]]:
-    mailbox = Mailbox()
+def server(mailbox: Mailbox | None = None, **options: Any) -> Iterator[tuple[Mailbox, int]]:
+    mailbox = mailbox or Mailbox()
     controller = AnyPort(mailbox, hostname="127.0.0.1", port=0, **options)
     controller.start()
     try:
@@ -192,3 +209,33 @@ def test_password_that_smtp_cannot_carry_is_an_outage(settings: Any) -> None:
         _, receipts = send(f"smtp://news:p%C3%A4ss@127.0.0.1:{port}", settings, 1)
     assert isinstance(receipts[0], Refused)
     assert (receipts[0].is_outage, receipts[0].permanent) == (True, False)
+
+
+# --- Refusals --------------------------------------------------------------------------------
+
+
+def test_refusal_of_a_recipient_is_that_one_only_and_tells_of_the_mailbox(settings: Any) -> None:
+    replies = {
+        "d1@example.com": "550 5.1.1 <d1@example.com> does not exist",
+        "d2@example.com": "450 4.2.1 busy",
+        "d3@example.com": "550 5.7.1 spam",
+    }
+    with server(Strict(replies)) as (mailbox, port):
+        settings.SMTP_URL = f"smtp://127.0.0.1:{port}"
+        sent = messages(4)
+        receipts = SmtpProvider().send(sent, HandOff(NOW))
+    assert receipts[:3] == [
+        Refused("550", "5.1.1 <…> does not exist", permanent=True, verdict=Verdict.HARD_BOUNCE),
+        Refused("450", "4.2.1 busy", permanent=False),
+        Refused("550", "5.7.1 spam", permanent=True),
+    ]
+    assert kinds(receipts[3:]) == ["Accepted"]
+    assert [envelope.rcpt_tos for envelope in mailbox.envelopes] == [["d4@example.com"]]
+
+
+def test_line_that_is_closed_at_a_recipient_takes_no_mail(settings: Any) -> None:
+    with server(Strict({"d1@example.com": "421 4.3.2 going down"})) as (mailbox, port):
+        settings.SMTP_URL = f"smtp://127.0.0.1:{port}"
+        receipts = SmtpProvider().send(messages(1), HandOff(NOW))
+    assert receipts == [Refused("421", "4.3.2 going down", permanent=False, is_outage=True)]
+    assert mailbox.envelopes == []

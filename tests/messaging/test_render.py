@@ -59,7 +59,7 @@ def body(html: str) -> str:
 
 
 def test_links_are_built_on_the_public_address() -> None:
-    assert render.links("T0k") == LINKS
+    assert render.links("T0k") == LINKS._replace(hidden="https://go.example/h/T0k")
 
 
 def test_sms_is_plain_text_with_its_way_out() -> None:

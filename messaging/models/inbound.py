@@ -1,0 +1,166 @@
+"""What doctors write back, and what is answered by itself."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import F, Q
+
+from messaging.models.delivery import MessageDelivery
+from messaging.models.event import ProviderEvent
+from messaging.models.template import Channel
+from segments.models import Doctor
+from segments.models.fields import UuidV7Field
+
+
+class KeywordReply(models.Model):
+    """A word that doctors are invited to send, and the answer that they get."""
+
+    keyword = models.CharField(
+        max_length=40,
+        help_text="The whole message, such as DEMO. Capitals and punctuation do not matter.",
+    )
+    channel = models.CharField(
+        max_length=20,
+        choices=[(c.value, c.label) for c in Channel if c != Channel.EMAIL],
+        default=Channel.WHATSAPP,
+    )
+    reply = models.TextField(
+        max_length=1024,
+        help_text="Sent as it stands here, once for each time the word comes, within 24 hours.",
+    )
+    is_active = models.BooleanField(
+        "in use", default=True, db_default=True, help_text="Not ticked: it goes to the inbox."
+    )
+
+    class Meta:
+        db_table = "keyword_replies"
+        verbose_name = "keyword reply"
+        verbose_name_plural = "keyword replies"
+        ordering = ["keyword", "channel"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["keyword", "channel"],
+                name="keyword_replies_once",
+                violation_error_message="This word has an answer on this channel already.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.keyword} ({self.get_channel_display()})"
+
+    def clean(self) -> None:
+        """Keep the word as messages are compared; one that means STOP or START is taken."""
+        from messaging.inbound_words import meaning, plain  # noqa: PLC0415  it names no models
+
+        self.keyword = plain(self.keyword).upper()
+        if not self.keyword:
+            raise ValidationError({"keyword": "Write a word of letters or digits."})
+        if meaning(self.keyword):
+            raise ValidationError(
+                {"keyword": f"{self.keyword} already opts the doctor out or back in."}
+            )
+
+
+class InboundKind(models.TextChoices):
+    """What a message from a doctor is taken for."""
+
+    STOP = "stop", "Opts out"
+    START = "start", "Comes back"
+    KEYWORD = "keyword", "Keyword"
+    OTHER = "other", "To be read"
+
+
+class ReplyStatus(models.TextChoices):
+    """Life of an automatic answer."""
+
+    NONE = "", "None"
+    QUEUED = "queued", "Waits to be sent"
+    SENDING = "sending", "Being sent"
+    SENT = "sent", "Sent"
+    FAILED = "failed", "Not sent"
+    UNKNOWN = "unknown", "No answer from the provider"
+
+
+class InboundMessage(models.Model):
+    """One message from a doctor; without a doctor where nobody has the number."""
+
+    id = UuidV7Field()
+    event = models.OneToOneField(
+        ProviderEvent, on_delete=models.SET_NULL, null=True, related_name="inbound"
+    )
+    provider = models.CharField(max_length=30)
+    channel = models.CharField(max_length=20, choices=Channel)
+    doctor = models.ForeignKey(
+        Doctor,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        db_column="user_id",
+        related_name="inbound_messages",
+        help_text="By the number. Empty: no doctor has it.",
+    )
+    sender = models.CharField("from", max_length=32)
+    text = models.TextField(blank=True)
+    button = models.CharField(
+        max_length=256, blank=True, help_text="What the button says that the doctor pressed."
+    )
+    kind = models.CharField(max_length=20, choices=InboundKind, default=InboundKind.OTHER)
+    delivery = models.ForeignKey(
+        MessageDelivery,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        verbose_name="answers",
+        related_name="answers",
+        help_text="The doctor's last message on the channel before this one.",
+    )
+    received_at = models.DateTimeField()
+    handled_at = models.DateTimeField(
+        null=True, blank=True, help_text="Empty: it waits for somebody."
+    )
+    handled_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Empty where it was done by itself.",
+    )
+    reply = models.TextField("automatic answer", blank=True, default="", db_default="")
+    reply_status = models.CharField(
+        "state of the answer",
+        max_length=20,
+        choices=ReplyStatus,
+        default=ReplyStatus.NONE,
+        db_default=ReplyStatus.NONE,
+        blank=True,
+    )
+    reply_claimed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    replied_at = models.DateTimeField("answered at", null=True, blank=True)
+    reply_external_id = models.CharField(max_length=255, blank=True, default="", db_default="")
+    reply_error = models.CharField(max_length=300, blank=True, default="", db_default="")
+
+    class Meta:
+        db_table = "inbound_messages"
+        verbose_name = "message from a doctor"
+        verbose_name_plural = "messages from doctors"
+        permissions = [("handle_inboundmessage", "Can mark messages from doctors as handled")]
+        indexes = [
+            # the inbox: what waits first, then what was handled last.
+            models.Index(
+                F("handled_at").desc(nulls_first=True),
+                F("id").desc(),
+                name="idx_inbound_messages_inbox",
+            ),
+            # inbound_reply.send_replies: the few that wait or are on their way.
+            models.Index(
+                fields=["id"],
+                name="idx_inbound_messages_replies",
+                condition=Q(reply_status__in=["queued", "sending"]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_channel_display()}, {self.received_at:%d %b %Y %H:%M}"

@@ -1,0 +1,88 @@
+"""/u/<token>: what a doctor wants to get. Looking changes nothing; a POST acts at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.views import View
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+
+from messaging import track
+from messaging.links import hits, throttle
+from messaging.links.patience import DatabaseAwayError, ask
+from messaging.links.views import away, not_known, private, turned_away
+from messaging.models import EventKind, MessageDelivery
+from messaging.preferences import wish
+from messaging.preferences.page import page_of
+
+# The page holds no script, loads nothing and stands in nobody's frame.
+_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+_SAVED = "saved"
+
+
+@method_decorator([never_cache, csrf_exempt], name="dispatch")
+class Preferences(View):
+    """What a doctor wants to get.
+
+    The token in the address is the proof of who asks, so no login and no cookie is needed; that
+    is also what mail programs use for one-click opt-out (RFC 8058). A page of another site cannot
+    forge a POST without knowing the token, so Django's own protection has nothing to add.
+    """
+
+    http_method_names = ["get", "head", "post"]
+
+    def get(self, request: HttpRequest, token: str) -> HttpResponse:
+        """Show what the doctor gets now and the ways out."""
+
+        def show(delivery: MessageDelivery) -> HttpResponse:
+            hit = hits.hit_of(request, EventKind.LOOKED, "preferences", timezone.now())
+            hits.store(token, hit)
+            context = {"page": page_of(delivery), "is_saved": _SAVED in request.GET}
+            return render(request, "messaging/preferences.html", context)
+
+        return self._with_delivery(request, token, show)
+
+    def post(self, request: HttpRequest, token: str) -> HttpResponse:
+        """Do what the doctor says. A mail program gets 200, a person the page again."""
+        said = wish.read(request.POST)
+
+        def act(delivery: MessageDelivery) -> HttpResponse:
+            wish.act(delivery, said, timezone.now())
+            if said.scope == "one-click":
+                words = "You will get no more of these.\n"
+                return HttpResponse(words, content_type="text/plain; charset=utf-8")
+            return HttpResponseRedirect(f"{request.path}?{_SAVED}")
+
+        return self._with_delivery(request, token, act)
+
+    def _with_delivery(
+        self,
+        request: HttpRequest,
+        token: str,
+        work: Callable[[MessageDelivery], HttpResponse],
+    ) -> HttpResponse:
+        who = throttle.address(request)
+        if throttle.is_turned_away(who):
+            return turned_away(request)
+
+        def look_up_and_work() -> HttpResponse | None:
+            delivery = track.find_by_token(token)
+            return work(delivery) if delivery else None
+
+        try:
+            response = ask(look_up_and_work)
+        except DatabaseAwayError:
+            return away(request)
+        if response is None:
+            throttle.missed(who)
+            return not_known(request)
+        response["Content-Security-Policy"] = _POLICY
+        return private(response)

@@ -1,0 +1,35 @@
+"""What came in from providers, taken further: counted, acted on, answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from messaging import inbound, inbound_reply, spool, suppress, track
+from messaging.links import hits
+from messaging.webhooks import intake
+
+# Kind of a line on the spool, and who takes it.
+SPOOLED: Mapping[str, spool.Handler] = {
+    intake.SPOOLED: intake.from_spool,
+    hits.SPOOLED: hits.from_spool,
+}
+
+
+def take(now: datetime) -> int:
+    """Do all that is to be done about what was stored; returns how many reports were new.
+
+    What doctors want comes first: nothing is to be sent to one who has just said STOP.
+    """
+    spool.drain(SPOOLED)
+    taken = inbound.apply_inbound(now) + track.apply_events(now)
+    suppress.settle(now)
+    inbound_reply.send_replies(now)
+    return taken
+
+
+def retry(now: datetime) -> int:
+    """Look again at what was put aside; returns how many reports found their message."""
+    if applied := track.retry_parked(now):
+        suppress.settle(now)
+    return applied

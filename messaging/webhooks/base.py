@@ -1,0 +1,100 @@
+"""What every webhook does: check the size, verify, parse, keep, answer.
+
+A subclass says how its provider signs and what a report looks like. Nothing is counted here: the
+answer means that the reports are in the database, or on the disk while that is away.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.views import View
+from django.views.decorators.csrf import csrf_exempt
+
+from messaging.track import Event
+from messaging.webhooks import intake
+from messaging.webhooks.body import Refused, read
+
+logger = logging.getLogger(__name__)
+
+
+@method_decorator(csrf_exempt, name="dispatch")
+class Webhook(View):
+    """One provider's door. Without a key in settings.WEBHOOK_KEYS it is shut: 404."""
+
+    http_method_names = ["post"]
+    provider: ClassVar[str]
+    content_type: ClassVar[str] = "application/json"
+
+    def verify(self, request: HttpRequest, body: bytes, keys: Sequence[str]) -> None:
+        """Refused (401 or 403) unless one of the keys signed exactly this."""
+        raise NotImplementedError
+
+    def parse(self, request: HttpRequest, body: bytes, now: datetime) -> list[Event]:
+        """The reports in it. Refused (400) where it is not what the provider sends."""
+        raise NotImplementedError
+
+    def answer(self) -> HttpResponse:
+        """What the provider gets when all is kept."""
+        return HttpResponse(content_type="text/plain")
+
+    def post(self, request: HttpRequest, *_args: Any, **_kwargs: Any) -> HttpResponse:
+        """Take the reports in: 200 once they are kept, 503 where they cannot be."""
+        keys = keys_of(self.provider)
+        if not keys:
+            return self.refuse(Refused(404, "This webhook has no key, so it is shut."))
+        try:
+            body = read(request, self.content_type)
+            self.verify(request, body, keys)
+            now = timezone.now()
+            intake.take(self._events(request, body, now), now)
+        except Refused as refused:
+            logger.warning("webhook of %s: %s %s", self.provider, refused.status, refused)
+            return self.refuse(refused)
+        except intake.NotKept:
+            logger.exception("webhook of %s: nothing could be kept", self.provider)
+            return HttpResponse("Try again later.", status=503, content_type="text/plain")
+        return self.answer()
+
+    def refuse(self, refused: Refused) -> HttpResponse:
+        """The answer to what is not taken."""
+        return HttpResponse(str(refused), status=refused.status, content_type="text/plain")
+
+    def _events(self, request: HttpRequest, body: bytes, now: datetime) -> list[Event]:
+        try:
+            return self.parse(request, body, now)
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            # Signed, and not what it should be: its text may quote the sender.
+            raise Refused(400, f"This is no report ({type(error).__name__}).") from None
+
+
+def keys_of(provider: str) -> list[str]:
+    """The keys that a provider may sign with now: two while they are being changed."""
+    return [key for key in settings.WEBHOOK_KEYS.get(provider, ()) if key]
+
+
+def is_signed(signature: str, expected: Sequence[str]) -> bool:
+    """Whether the signature is one of these; each is looked at, in constant time."""
+    given = signature.encode()
+    found = [hmac.compare_digest(given, each.encode()) for each in expected]
+    return any(found)
+
+
+def digest(key: str, body: bytes) -> str:
+    """HMAC-SHA256 of the body, in hexadecimal."""
+    return hmac.new(key.encode(), body, hashlib.sha256).hexdigest()
+
+
+def public_url(request: HttpRequest) -> str:
+    """The address that the provider was given: of the configured host, whatever `Host` says."""
+    query = request.META.get("QUERY_STRING", "")
+    return f"{settings.PUBLIC_BASE_URL}{request.path}{'?' if query else ''}{query}"

@@ -1,0 +1,96 @@
+"""The inbox and the suppressions: what waits first, and who may do what."""
+
+from datetime import timedelta
+
+import pytest
+
+from messaging.models import InboundMessage, KeywordReply, Suppression
+from tests.admin.world import make, messages_of, page, staff
+from tests.engine import NOW
+
+pytestmark = pytest.mark.django_db
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def received():
+    make(1)
+    return InboundMessage.objects.get()
+
+
+def test_what_waits_comes_first(admin_client, received):
+    for minute, text in enumerate(("older", "newer")):
+        InboundMessage.objects.create(
+            provider="twilio",
+            channel="sms",
+            sender="+911",
+            text=text,
+            received_at=NOW,
+            handled_at=NOW + minute * HOUR,
+        )
+    rows = admin_client.get(page(InboundMessage)).context["cl"].result_list
+    assert [row.text for row in rows] == ["When is the next session?", "newer", "older"]
+    rows = admin_client.get(page(InboundMessage), {"state": "waiting"}).context["cl"].result_list
+    assert [row.text for row in rows] == ["When is the next session?"]
+
+
+def test_a_message_shows_what_it_answers_and_can_be_marked_once(admin_client, received):
+    html = admin_client.get(page(InboundMessage, "change", received.pk)).content.decode()
+    assert "It waits for somebody to answer it." in html
+    assert str(received.delivery.campaign_message.campaign) in html
+    url = page(InboundMessage, "handle", received.pk)
+    assert "Has the doctor been answered" in admin_client.get(url).content.decode()
+    received.refresh_from_db()
+    assert received.handled_at is None
+    for expected in ("Messages marked as handled: 1.", "Nothing to do: handled already."):
+        answer = admin_client.post(url, {"confirmed": "yes"}, follow=True)
+        assert messages_of(answer) == [expected]
+    received.refresh_from_db()
+    assert (received.handled_by.username, received.handled_at) == ("admin", NOW)
+
+
+def test_marking_needs_the_permission(received):
+    client = staff("messaging.view_inboundmessage")
+    client.post(page(InboundMessage, "handle", received.pk), {"confirmed": "yes"})
+    client.post(
+        page(InboundMessage), {"action": "handle_selected", "_selected_action": received.pk}
+    )
+    received.refresh_from_db()
+    assert received.handled_at is None
+
+
+def test_a_message_cannot_break_out_of_its_page(admin_client, received):
+    InboundMessage.objects.update(text="<script>alert(1)</script>", button="<b>x</b>")
+    for url in (page(InboundMessage), page(InboundMessage, "change", received.pk)):
+        html = admin_client.get(url).content.decode()
+        assert "<script>alert(1)" not in html
+        assert "&lt;script&gt;alert(1)" in html
+
+
+def test_a_suppression_is_lifted_after_a_question(admin_client, received):
+    held = Suppression.objects.get()
+    url = page(Suppression, "lift", held.pk)
+    question = admin_client.get(url).content.decode()
+    assert "Hard bounce, 04 Mar 2026" in question
+    held.refresh_from_db()
+    assert held.lifted_at is None
+    answer = admin_client.post(url, {"confirmed": "yes"}, follow=True)
+    assert messages_of(answer) == ["Suppressions lifted: 1."]
+    held.refresh_from_db()
+    assert (held.lifted_at, held.lifted_by.username) == (NOW, "admin")
+
+
+def test_lifting_needs_the_permission(received):
+    held = Suppression.objects.get()
+    client = staff("messaging.view_suppression")
+    assert client.post(page(Suppression, "lift", held.pk), {"confirmed": "yes"}).status_code == 403
+    held.refresh_from_db()
+    assert held.lifted_at is None
+
+
+def test_a_keyword_that_opts_out_is_refused_in_words(admin_client):
+    form = {"keyword": "Stop!", "channel": "whatsapp", "reply": "x", "is_active": "on"}
+    answer = admin_client.post(page(KeywordReply, "add"), form)
+    assert "STOP already opts the doctor out or back in." in answer.content.decode()
+    admin_client.post(page(KeywordReply, "add"), form | {"keyword": "Demo!"})
+    assert KeywordReply.objects.get().keyword == "DEMO"

@@ -1,0 +1,399 @@
+"""What strangers try with links: other targets, other people's tokens, other headers, odd paths."""
+
+import io
+import logging
+import time
+
+import pytest
+from django.core.cache import cache
+from django.test import Client, RequestFactory
+
+from messaging import track
+from messaging.links import masked, target, throttle
+from messaging.models import MessageDelivery, ProviderEvent, UnsubscribeRecord
+from tests.engine import NOW, certificate, doctor, enrolled, member, send_all
+
+pytestmark = pytest.mark.django_db
+PHONE = {"User-Agent": "Mozilla/5.0 (Linux; Android 14) Chrome/130"}
+NOBODYS = "0123456789012345678901"
+WAYS = ("r/", "h/", "u/", "CLIRNT/", "CLIRNT/u/")
+
+# Where an open redirect would lead, with clirnet.example allowed.
+ELSEWHERE = [
+    "https://evil.example/",
+    "//evil.example/",
+    "///evil.example/",
+    "/\\evil.example",
+    "\\\\evil.example",
+    "https:evil.example",
+    "https:/evil.example",
+    "https:///evil.example",
+    "http:\\\\evil.example",
+    "https://clirnet.example@evil.example/",
+    "https://clirnet.example:pass@evil.example/",
+    "https://user@clirnet.example/",
+    "https://clirnet.example.evil.example/",
+    "https://evil.example/clirnet.example",
+    "https://evil.example#clirnet.example",
+    "https://evil.example?clirnet.example",
+    "https://evil.example\\.clirnet.example/",
+    "https://clirnet.example\\@evil.example/",
+    "https://clirnet.example%2eevil.example/",
+    "https://clirnet.example:8443/",
+    "https://clirnet.example:@evil.example/",
+    "https://[::1]/",
+    "https://127.0.0.1/",
+    "javascript:alert(1)",
+    "JaVaScRiPt://clirnet.example/%0aalert(1)",
+    " javascript:alert(1)",
+    "java\tscript:alert(1)",
+    "data:text/html,<script>alert(1)</script>",
+    "vbscript:msgbox(1)",
+    "ftp://clirnet.example/",
+    "file:///etc/passwd",
+    "intent://clirnet.example#Intent;scheme=http;end",
+    "https://clirnet.example/\r\nSet-Cookie: a=b",
+    "https://clirnet.example/\x00",
+    "https://clirnet\u3002example/",
+    "https://ｃlirnet.example/",
+    "https://evil.example\u2044clirnet.example/",
+    "\u202ehttps://clirnet.example/",
+    "/courses/1",
+    "",
+]
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_turned_away():
+    cache.clear()
+
+
+@pytest.fixture
+def delivery():
+    enrolled(days=(0,), channels=("sms",))
+    send_all(NOW)
+    return MessageDelivery.objects.get()
+
+
+@pytest.fixture
+def browser():
+    return Client(headers=PHONE, enforce_csrf_checks=True, raise_request_exception=False)
+
+
+# --- open redirect --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("url", ELSEWHERE)
+def test_no_link_leads_elsewhere(browser, delivery, url):
+    assert not target.is_allowed(url)
+    if "\x00" not in url:  # PostgreSQL keeps none
+        MessageDelivery.objects.update(target_url=url)
+        response = browser.get(f"/r/{delivery.token}")
+        assert (response.status_code, response.get("Location")) == (404, None)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://clirnet.example/courses/1?a=b#c",
+        "http://clirnet.example",
+        "https://CLIRNET.example/",
+        "https://clirnet.example/redirect?to=https://evil.example/",
+        "https://clirnet.example/hindi/हिन्दी",
+    ],
+)
+def test_links_to_our_platform_lead_there(url):
+    assert target.is_allowed(url)
+
+
+@pytest.mark.parametrize(
+    "query", ["url=https://evil.example", "next=//evil.example", "target_url=https://evil.example"]
+)
+def test_nothing_in_the_address_changes_the_target(browser, delivery, query):
+    for way in ("r", "h"):
+        response = browser.get(f"/{way}/{delivery.token}?{query}")
+        assert response["Location"] == delivery.target_url
+
+
+@pytest.mark.parametrize("subject", ["c1\r\nSet-Cookie: a=b", "@evil.example", "../../x", "a?b#c"])
+def test_no_header_comes_out_of_what_a_file_called_a_course(browser, subject):
+    owner = doctor()
+    certificate(owner, external_id=subject)
+    member(owner, subject)
+    enrolled(0, days=(0,), channels=("sms",))
+    send_all(NOW)
+    delivery = MessageDelivery.objects.get()
+    response = browser.get(f"/r/{delivery.token}")
+    assert "Set-Cookie" not in response
+    location = response.get("Location", "")
+    assert "\r" not in location
+    assert "\n" not in location
+    assert location in ("", delivery.target_url)
+    assert not location or location.startswith("https://clirnet.example/certificates/")
+
+
+# --- enumeration ----------------------------------------------------------------------------
+
+ODD = [
+    NOBODYS,
+    "x",
+    "a" * 21,
+    "a" * 23,
+    "a" * 4000,
+    "%00",
+    "..",
+    "%2e%2e%2fadmin%2f",
+    "../admin/",
+    "a/b/c",
+    "%0d%0aSet-Cookie:%20a=b",
+    "'%20OR%201=1--",
+    "%F0%9F%92%A9",
+    "%ff%fe",
+    "०१२३४५६७८९०१२३४५६७८९०१",
+    "{{7*7}}",
+    f"{NOBODYS}/",
+    f"{NOBODYS}%0a",
+    f"{NOBODYS}%20",
+    f"{NOBODYS};a=b",
+]
+
+
+@pytest.mark.parametrize("way", ["r/", "h/", "u/"])
+def test_every_unknown_token_gets_the_same_page(browser, way):
+    first = browser.get(f"/{way}{NOBODYS}")
+    assert first.status_code == 404
+    assert NOBODYS.encode() not in first.content
+    for token in ODD:
+        response = browser.get(f"/{way}{token}")
+        assert (token, response.status_code) == (token, 404)
+        assert (token, response.content) == (token, first.content)
+        assert (token, set(response.headers)) == (token, set(first.headers))
+        assert response["Referrer-Policy"] == "no-referrer"
+
+
+def test_pages_of_all_kinds_of_links_are_the_same(browser):
+    pages = {browser.get(f"/{way}{NOBODYS}").content for way in WAYS}
+    assert len(pages) == 1
+    assert browser.post(f"/u/{NOBODYS}", {"scope": "all"}).content in pages
+
+
+def test_pixel_of_nobody_is_that_of_somebody(browser, delivery):
+    known = browser.get(f"/o/{delivery.token}.gif")
+    for token in (NOBODYS, "x", "%00", "a" * 4000):
+        unknown = browser.get(f"/o/{token}.gif")
+        assert (unknown.status_code, unknown.content) == (200, known.content)
+        assert set(unknown.headers) == set(known.headers)
+
+
+def test_tokens_are_case_sensitive_and_whole(browser, delivery):
+    for token in (delivery.token.swapcase(), delivery.token[:-1], f"{delivery.token}a"):
+        assert browser.get(f"/r/{token}").status_code == 404
+    assert not ProviderEvent.objects.exists()
+
+
+def test_ids_are_no_tokens(browser, delivery):
+    for known in (delivery.pk, delivery.pk.hex, delivery.doctor_id, delivery.doctor.external_id):
+        assert browser.get(f"/u/{known}").status_code == 404
+
+
+def test_unknown_takes_about_as_long_as_known(browser, delivery):
+    """One query either way; what remains is the redirect against the page."""
+
+    def fastest(path):
+        times = []
+        for _ in range(30):
+            began = time.perf_counter()
+            browser.get(path)
+            times.append(time.perf_counter() - began)
+        return min(times)
+
+    browser.get(f"/o/{delivery.token}.gif")
+    assert abs(fastest(f"/o/{delivery.token}.gif") - fastest(f"/o/{NOBODYS}.gif")) < 0.01
+
+
+def test_who_tries_many_is_turned_away_and_nobody_else(browser, delivery, settings):
+    settings.LINK_MISSES_PER_MINUTE = 5
+    pages = [browser.get(f"/r/{NOBODYS[:-1]}{n}") for n in range(7)]
+    assert [page.status_code for page in pages] == [404] * 5 + [429] * 2
+    assert len({page.content for page in pages}) == 1
+    assert int(pages[-1]["Retry-After"]) > 0
+    assert browser.post(f"/u/{NOBODYS}").status_code == 429
+    other = browser.get(f"/r/{delivery.token}", REMOTE_ADDR="192.0.2.7")
+    assert other.status_code == 302
+
+
+def test_good_links_are_never_too_many(browser, delivery, settings):
+    settings.LINK_MISSES_PER_MINUTE = 5
+    assert {browser.get(f"/r/{delivery.token}").status_code for _ in range(20)} == {302}
+
+
+def test_without_redis_nobody_is_turned_away(browser, settings, monkeypatch):
+    settings.LINK_MISSES_PER_MINUTE = 1
+    monkeypatch.setattr("reengage.cache.Client._ask", lambda *_, otherwise: otherwise)
+    assert {browser.get(f"/r/{NOBODYS}").status_code for _ in range(5)} == {404}
+
+
+# --- headers of proxies ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("behind_proxy", "forwarded", "expected"),
+    [
+        (False, "198.51.100.1", "192.0.2.1"),
+        (True, "198.51.100.1", "198.51.100.1"),
+        (True, "203.0.113.9, 198.51.100.1", "198.51.100.1"),  # the first is the visitor's own word
+        (True, "", "192.0.2.1"),
+        (True, "unknown", ""),
+        (True, "198.51.100.1\r\nX: y", ""),
+        (True, "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+    ],
+)
+def test_forwarded_for_is_believed_of_our_proxy_only(settings, behind_proxy, forwarded, expected):
+    settings.BEHIND_PROXY = behind_proxy
+    request = RequestFactory().get(
+        "/", REMOTE_ADDR="192.0.2.1", headers={"X-Forwarded-For": forwarded}
+    )
+    assert throttle.address(request) == expected
+
+
+def test_a_new_forwarded_for_each_time_does_not_help(browser, settings):
+    settings.LINK_MISSES_PER_MINUTE = 3
+    told = [
+        browser.get(f"/r/{NOBODYS}", headers={"X-Forwarded-For": f"198.51.100.{n}"}).status_code
+        for n in range(5)
+    ]
+    assert told == [404] * 3 + [429] * 2
+
+
+def test_host_and_forwarded_host_are_in_no_answer(browser, delivery):
+    odd = {"X-Forwarded-Host": "evil.example", "X-Original-URL": "/admin/", "Forwarded": "host=x"}
+    response = browser.get(f"/r/{delivery.token}", headers=odd)
+    assert response["Location"] == delivery.target_url
+    posted = browser.post(f"/u/{delivery.token}", {"scope": "channel"}, headers=odd)
+    assert posted["Location"] == f"/u/{delivery.token}?saved"
+    assert browser.get(f"/r/{delivery.token}", headers={"Host": "evil.example"}).status_code == 400
+
+
+# --- methods, paths and sizes ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete", "options", "trace"])
+@pytest.mark.parametrize("way", ["r/{}", "h/{}", "o/{}.gif", "CLIRNT/{}"])
+def test_links_are_only_to_be_fetched(browser, delivery, method, way):
+    for token in (delivery.token, NOBODYS):
+        response = getattr(browser, method)(f"/{way.format(token)}")
+        assert response.status_code == 405
+    assert not ProviderEvent.objects.exists()
+
+
+@pytest.mark.parametrize("method", ["put", "patch", "delete", "options", "trace"])
+def test_preferences_are_only_fetched_and_posted(browser, delivery, method):
+    told = {getattr(browser, method)(f"/u/{t}").status_code for t in (delivery.token, NOBODYS)}
+    assert told == {405}
+    assert not UnsubscribeRecord.objects.exists()
+
+
+def test_method_override_is_ignored(browser, delivery):
+    headers = {"X-HTTP-Method-Override": "POST"}
+    browser.get(f"/u/{delivery.token}?scope=all&List-Unsubscribe=One-Click", headers=headers)
+    assert not UnsubscribeRecord.objects.exists()
+
+
+def test_head_is_get_without_a_body_and_counts_for_nobody(browser, delivery):
+    for path in (f"/r/{delivery.token}", f"/u/{delivery.token}", f"/o/{delivery.token}.gif"):
+        assert browser.head(path).content == b""
+    assert set(ProviderEvent.objects.values_list("is_machine", flat=True)) == {True}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/r",
+        "/r/",
+        "/u/",
+        "/o/",
+        "//r/{}",
+        "/r//{}",
+        "/./r/{}/..",
+        "/R/{}",
+        "/r/{}.gif",
+        "/o/{}",
+        "/o/{}.gif/x",
+        "/o/{}.GIF",
+        "/clirnt/{}",
+        "/CL/{}",
+        "/CLIRNET12345/{}",
+        "/CLIRNT/x/{}",
+        "/CLIRNT/r/{}",
+    ],
+)
+def test_odd_paths_lead_nowhere(browser, delivery, path):
+    assert browser.get(path.format(delivery.token)).status_code in (301, 404)
+    assert not ProviderEvent.objects.exists()
+
+
+def test_huge_agents_are_cut_and_odd_ones_kept(delivery):
+    agents = ["x" * 50_000, "Mozilla\x00/5.0", "हिन्दी", "'; DROP TABLE doctors;--", "\ud800"]
+    for agent in agents:
+        client = Client(headers={"User-Agent": agent})
+        assert client.get(f"/r/{delivery.token}").status_code == 302
+    kept = ProviderEvent.objects.values_list("detail__agent", flat=True)
+    assert len(kept) == len(agents)
+    assert max(map(len, kept)) == 300
+
+
+def test_hostile_reasons_are_text(browser, delivery):
+    hostile = ("<script>alert(1)</script>", "a\r\nBcc: x@y", "=cmd|'/c calc'!A1", "x" * 100_000)
+    for reason in hostile:
+        browser.post(f"/u/{delivery.token}", {"scope": "all", "reason": reason})
+        assert b"<script" not in browser.get(f"/u/{delivery.token}").content
+    assert UnsubscribeRecord.objects.count() == 1
+
+
+def test_huge_and_broken_posts_change_nothing(browser, delivery):
+    path = f"/u/{delivery.token}"
+    huge = browser.post(
+        path, b"a=" + b"x" * 5_000_000, content_type="application/x-www-form-urlencoded"
+    )
+    many = browser.post(
+        path,
+        "&".join(f"a{n}=1" for n in range(5000)),
+        content_type="application/x-www-form-urlencoded",
+    )
+    broken = browser.post(path, b"--x\r\n", content_type="multipart/form-data")
+    assert {huge.status_code, many.status_code, broken.status_code} <= {400, 413}
+    assert not UnsubscribeRecord.objects.exists()
+
+
+def test_another_sites_form_needs_the_token(browser, delivery):
+    """No cookie takes part, so there is nothing that another site could borrow."""
+    headers = {"Origin": "https://evil.example", "Referer": "https://evil.example/"}
+    assert browser.post("/u/", {"scope": "all"}, headers=headers).status_code == 404
+    assert browser.post(f"/u/{NOBODYS}", {"scope": "all"}, headers=headers).status_code == 404
+    assert not UnsubscribeRecord.objects.exists()
+    assert track.find_by_token(delivery.token)
+
+
+def test_preferences_stand_in_nobodys_frame(browser, delivery):
+    response = browser.get(f"/u/{delivery.token}")
+    assert response["X-Frame-Options"] == "DENY"
+    assert "frame-ancestors 'none'" in response["Content-Security-Policy"]
+
+
+def test_no_token_is_logged(browser, delivery):
+    console = next(
+        handler
+        for handler in logging.getLogger().handlers
+        if any(isinstance(held, masked.Tokens) for held in handler.filters)
+    )
+    kept, console.stream = console.stream, io.StringIO()
+    try:
+        for way in ("r", "u", "h", "CLIRNT", "CLIRNT/u"):
+            browser.put(f"/{way}/{delivery.token}")
+            browser.get(f"/{way}/{delivery.token}x")
+        logged = console.stream.getvalue()
+    finally:
+        console.stream = kept
+    assert "Method Not Allowed (PUT): /u/…" in logged
+    assert "Not Found: /r/…" in logged
+    assert delivery.token[:10] not in logged
