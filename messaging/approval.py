@@ -20,6 +20,12 @@ from messaging.render import TemplateError
 from messaging.validation import Draft
 from messaging.validation.registered import registered_findings
 
+# Both are WhatsApp's, and both providers take free text while a session is open.
+SESSIONS = frozenset({Need.CONTENT_SID, Need.WHATSAPP_NAME})
+TURNED_DOWN = frozenset(
+    {ApprovalStatus.REJECTED, ApprovalStatus.PAUSED, ApprovalStatus.DISABLED},
+)
+
 
 class Registration(NamedTuple):
     """What a template has to show, in the order of COLUMNS."""
@@ -63,17 +69,21 @@ class Registered(NamedTuple):
     dlt_template_id: str = ""
 
 
+def registered_of(has: Registration) -> Registered:
+    """What of it goes along."""
+    return Registered(
+        has.content_sid,
+        has.whatsapp_name,
+        has.whatsapp_language,
+        tuple(map(str, has.parameters)),
+        has.dlt_template_id,
+    )
+
+
 def registered_of_columns(columns: Sequence[Any]) -> Registered:
     """The same from what the database gave for COLUMNS."""
-    found = Registration._make(columns)
     names = json.loads(columns[COLUMNS.index("parameters")])
-    return Registered(
-        found.content_sid,
-        found.whatsapp_name,
-        found.whatsapp_language,
-        tuple(map(str, names)),
-        found.dlt_template_id,
-    )
+    return registered_of(Registration._make(columns)._replace(parameters=names))
 
 
 def need_of(channel: str) -> Need:
@@ -86,6 +96,16 @@ def need_of(channel: str) -> Need:
     provider = provider_kind(settings.MESSAGE_PROVIDERS.get(channel, ""))
     needs: Need = getattr(provider, "needs", {}).get(channel, Need.NOTHING)
     return needs
+
+
+def may_go_as_text(columns: Sequence[Any]) -> bool:
+    """Whether a template that may not go could go as free text, to whom a session is open with.
+
+    Not what WhatsApp has turned down: it would hold such a text against the sender. And not where
+    operators compare the text (SMS). `columns`: what the database gave for COLUMNS.
+    """
+    found = Registration._make(columns)
+    return need_of(found.channel) in SESSIONS and found.approval_status not in TURNED_DOWN
 
 
 def problem_of(template: MessageTemplate) -> str | None:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.timezone import localtime
@@ -47,15 +46,13 @@ class Asked:
 def is_told_by_provider(channel: str) -> bool:
     """Whether the channel's provider says what is approved; if not, a person does.
 
-    Where messages go to the sandbox, Twilio is asked as soon as its credentials are set: templates
+    Where messages go to the sandbox, Twilio is asked as soon as an account of it is set: templates
     are made ready before the first one goes out.
     """
     if channel != Channel.WHATSAPP:
         return False
     need = need_of(channel)
-    return need is Need.CONTENT_SID or (
-        need is Need.NOTHING and bool(settings.TWILIO_ACCOUNT_SID and settings.TWILIO_AUTH_TOKEN)
-    )
+    return need is Need.CONTENT_SID or (need is Need.NOTHING and twilio_content.may_ask())
 
 
 def can_be_asked_about(template: MessageTemplate) -> bool:

@@ -48,6 +48,7 @@ class Claim(NamedTuple):
     step: Step
     token: str
     target_url: str
+    is_free_text: bool  # on WhatsApp, in an open session
 
 
 @dataclass(slots=True)
@@ -70,9 +71,15 @@ class Authorized:
 _WINDOWS = {1: 30, 2: 1}
 
 
+class _Sending(NamedTuple):
+    row: Row
+    recipient: str
+    is_free_text: bool
+
+
 @dataclass(slots=True)
 class _Outcomes:
-    send: list[tuple[Row, str]] = field(default_factory=list)
+    send: list[_Sending] = field(default_factory=list)
     defer: list[tuple[Row, Defer]] = field(default_factory=list)
     skip: list[tuple[Row, Skip]] = field(default_factory=list)
 
@@ -180,7 +187,8 @@ def _decide_all(batch: Batch) -> _Outcomes:
         decision = decide(batch.now, batch.facts(row))
         if isinstance(decision, Send):
             person = batch.people[row.doctor_id]
-            outcomes.send.append((row, person.address(row.channel) or ""))
+            recipient = person.address(row.channel) or ""
+            outcomes.send.append(_Sending(row, recipient, batch.goes_as_text(row)))
             batch.took(row)
         elif isinstance(decision, Defer):
             outcomes.defer.append((row, decision))
@@ -218,14 +226,16 @@ _SENDING = """
 
 
 def _write_sending(
-    send: Sequence[tuple[Row, str]], now: datetime, channel: str, account_id: int | None
+    send: Sequence[_Sending], now: datetime, channel: str, account_id: int | None
 ) -> list[Claim]:
     """Write window, claim, link and attempt of each, before any provider hears of them."""
     if not send:
         return []
     claim_id = uuid7()
-    drawn = zip(send, _tokens(len(send)), strict=True)
-    claims = [_claim(row, recipient, claim_id, token) for (row, recipient), token in drawn]
+    claims = [
+        _claim(sending, claim_id, token)
+        for sending, token in zip(send, _tokens(len(send)), strict=True)
+    ]
     values: dict[str, Any] = {
         "claim": claim_id,
         "channel": channel,
@@ -241,7 +251,8 @@ def _write_sending(
     return claims
 
 
-def _claim(row: Row, recipient: str, claim_id: uuid.UUID, token: str) -> Claim:
+def _claim(sending: _Sending, claim_id: uuid.UUID, token: str) -> Claim:
+    row, recipient, is_free_text = sending
     return Claim(
         row.id,
         claim_id,
@@ -256,6 +267,7 @@ def _claim(row: Row, recipient: str, claim_id: uuid.UUID, token: str) -> Claim:
         with_query(
             definition(row.segment_type).cta_url(row.subject), row.step.query_on(row.channel)
         ),
+        is_free_text,
     )
 
 

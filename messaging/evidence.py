@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+
+from django.utils.timezone import localtime
 
 from messaging import render
 from messaging.models import (
@@ -18,6 +21,7 @@ from messaging.models import (
     DeliveryStatus,
     HandedOver,
     MessageDelivery,
+    SkipReason,
     TemplateVersion,
 )
 from messaging.models.version import Content
@@ -31,6 +35,18 @@ WENT_OUT = (
     AttemptOutcome.UNKNOWN,
     AttemptOutcome.WRITTEN_OFF,
     AttemptOutcome.PENDING,
+)
+
+# Their detail has the same words again.
+_SAID_BY_THE_REASON = frozenset(
+    {
+        SkipReason.CONVERTED,
+        SkipReason.LEFT_SEGMENT,
+        SkipReason.UNSUBSCRIBED,
+        SkipReason.NO_CONSENT,
+        SkipReason.NO_ADDRESS,
+        SkipReason.PAUSED,
+    }
 )
 
 
@@ -55,6 +71,49 @@ class NoText:
 
     reason: str
     attempt: DeliveryAttempt | None = None
+
+
+def why_skipped(delivery: MessageDelivery) -> str:
+    """Why a message was left out, without a full stop; the detail where it says more."""
+    why = delivery.get_skip_reason_display() or "No reason is on record"
+    if not delivery.skip_detail or delivery.skip_reason in _SAID_BY_THE_REASON:
+        return why
+    return f"{why} ({delivery.skip_detail})"
+
+
+def outcome(delivery: MessageDelivery) -> str:
+    """What became of a message, in one sentence with its times."""
+    if delivery.status == DeliveryStatus.SCHEDULED:
+        return f"It waits for {_at(delivery.scheduled_at)}."
+    if delivery.status == DeliveryStatus.SKIPPED:
+        why = why_skipped(delivery)
+        return f"It was not sent, on purpose: {why[:1].lower()}{why[1:]}."
+    if delivery.status == DeliveryStatus.SENDING:
+        return "It is being handed to the provider."
+    if delivery.status == DeliveryStatus.UNKNOWN:
+        return "It was handed over and got no answer: it may have arrived."
+    return _what_happened(delivery)
+
+
+def _what_happened(delivery: MessageDelivery) -> str:
+    """Of a message that went out or failed: each fact with its time, in their order."""
+    facts = (
+        ("it was sent", delivery.sent_at),
+        ("arrived", delivery.delivered_at),
+        ("was opened", delivery.opened_at),
+        ("its link was followed", delivery.clicked_at),
+        ("failed", delivery.failed_at),
+    )
+    told = [f"{what} on {_at(moment)}" for what, moment in facts if moment]
+    if delivery.status == DeliveryStatus.SENT:
+        told.append("no report of its arrival has come yet")
+    said = ", ".join(told) or "it failed"
+    why = f": {delivery.error_message}" if delivery.failed_at and delivery.error_message else ""
+    return f"{said[:1].upper()}{said[1:]}{why.rstrip('.')}."
+
+
+def _at(moment: datetime) -> str:
+    return f"{localtime(moment):%d %b %Y, %H:%M}"
 
 
 def sent_text(delivery: MessageDelivery) -> SentText | NoText:

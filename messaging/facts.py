@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Q, QuerySet
 
-from messaging import approval, suppress
+from messaging import approval, session, suppress
 from messaging.caps import WEEK, Caps, Taken
 from messaging.hours import Hours, common
 from messaging.links.target import visit_query
@@ -69,6 +69,7 @@ class Step(NamedTuple):
     registered: approval.Registered = approval.Registered()  # what its provider knows it by
     campaign_name: str = ""
     number: int = 0  # of the step in its campaign
+    may_go_as_text: bool = False  # although not approved, to whom a session is open with
 
     def query_on(self, channel: str) -> str:
         """What tells the platform which message a visit comes from."""
@@ -142,6 +143,7 @@ def _step(columns: tuple[Any, ...]) -> Step:
     own, registration = columns[2:14], columns[14:]
     status, segment_type, start, end, send_from, send_until, *texts, channel, version_id = own
     content, subject, preheader, defaults = texts
+    problem = approval.problem_of_columns(registration) or ""
     return Step(
         status,
         segment_type,
@@ -154,10 +156,11 @@ def _step(columns: tuple[Any, ...]) -> Step:
         json.loads(defaults),
         channel,
         version_id,
-        approval.problem_of_columns(registration) or "",
+        problem,
         approval.registered_of_columns(registration),
         campaign_name=columns[0],
         number=columns[1],
+        may_go_as_text=bool(problem) and approval.may_go_as_text(registration),
     )
 
 
@@ -187,6 +190,7 @@ class Batch:
     suppressed: dict[tuple[int, str], str]  # doctor and channel: why
     returned: set[uuid.UUID]
     eligible: set[tuple[str, int, str]]
+    sessions: set[str]  # numbers to which WhatsApp takes free text now
     consent_required: frozenset[str]
     plan: Plan = field(init=False)
 
@@ -218,6 +222,13 @@ class Batch:
             and self.in_segment(step)
         )
 
+    def goes_as_text(self, row: Row) -> bool:
+        """Whether it goes as free text: its template may not, and the doctor's session is open."""
+        step = row.step
+        if not step.may_go_as_text or step.channel != row.channel:
+            return False
+        return self.people[row.doctor_id].address(row.channel) in self.sessions
+
     def facts(self, row: Row) -> Facts:
         """Everything that decide() looks at for one delivery."""
         person = self.people[row.doctor_id]
@@ -236,7 +247,7 @@ class Batch:
             has_consent=self.has_consent(row.doctor_id, row.channel),
             has_address=bool(person.address(row.channel)),
             suppressed=self.suppressed.get((row.doctor_id, row.channel), ""),
-            template_problem=row.step.problem_on(row.channel),
+            template_problem="" if self.goes_as_text(row) else row.step.problem_on(row.channel),
             caps=self.caps,
             history=tuple(self.history.get(row.doctor_id, ())),
             ahead=self.plan.ahead_of(row.doctor_id, row.id),
@@ -270,6 +281,7 @@ def load_batch(delivery_ids: Sequence[uuid.UUID], people: Iterable[Person], now:
         suppressed=_suppressed(doctor_ids),
         returned=_returned(concerned, now),
         eligible=_eligible(concerned, now),
+        sessions=_sessions(rows.values(), persons, now),
         consent_required=settings.CONSENT_REQUIRED,
     )
     batch.plan = plan(steps, now, batch.may_go, sending_hours)
@@ -323,6 +335,12 @@ def _consents(doctor_ids: list[int], now: datetime) -> dict[tuple[int, str], boo
 def _suppressed(doctor_ids: list[int]) -> dict[tuple[int, str], str]:
     standing = Suppression.objects.standing().filter(doctor_id__any_of=doctor_ids)
     return {(held.doctor_id, held.channel): suppress.words(held) for held in standing.order_by()}
+
+
+def _sessions(rows: Iterable[Row], people: Mapping[int, Person], now: datetime) -> set[str]:
+    """Asked only where a template may not go: as long as all may, this costs no query."""
+    wanted = (people[row.doctor_id].address(row.channel) for row in rows if row.step.may_go_as_text)
+    return session.open_numbers(set(filter(None, wanted)), now)
 
 
 def _by_segment(rows: Iterable[Row | StepRow]) -> dict[str, list[Row | StepRow]]:

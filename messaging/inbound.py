@@ -1,7 +1,7 @@
 """Messages from doctors: who wrote, in answer to what, and what is to be done about it.
 
 STOP and START act in the same transaction as the doctor's lock; a keyword has its answer queued;
-anything else waits in the inbox.
+anything else waits in the inbox, first what may be a wish to opt out.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
-from django.db.models import Q
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import Case, F, Q, QuerySet, When
 
 from messaging import optout, suppress
 from messaging.inbound_words import Meaning, meaning, plain
@@ -30,6 +31,7 @@ from messaging.models import (
     SuppressionReason,
     UnsubscribeRecord,
 )
+from messaging.privacy import late
 from segments.models import Doctor
 
 logger = logging.getLogger(__name__)
@@ -38,43 +40,94 @@ BATCH = 500
 SOURCE = "reply"
 # What Twilio's Advanced Opt-Out made of a message itself.
 _WISHES: dict[str, Meaning] = {"STOP": "stop", "START": "start"}
+_BY_WEIGHT: tuple[Meaning, ...] = ("stop", "start", "doubt")
+WISHES = frozenset({InboundKind.STOP, InboundKind.START})  # what is done at once
+_WAITING = ProviderEvent.objects.filter(kind=EventKind.INBOUND, processed_at=None)
+# When it was written, or came where that cannot be; clocks may differ by less than an hour.
+_WRITTEN_AT = Case(
+    When(
+        occurred_at__gt=F("received_at") - timedelta(days=30),
+        occurred_at__lt=F("received_at") + timedelta(hours=1),
+        then="occurred_at",
+    ),
+    default="received_at",
+)
 
 
 def apply_inbound(now: datetime) -> int:
     """Take in every message from a doctor that was stored; returns how many.
 
     One transaction each, since each locks its doctors; whoever marks the report first takes it.
-    Those that opt out come first, so that nothing is sent to them meanwhile.
+    Those that opt out come first, so that nothing is sent to them meanwhile; of STOP and START of
+    one doctor the one written last counts, in whatever order they are taken. One that cannot be
+    taken is put aside, holds nothing else up and is told of (reengage/health.py). A database that
+    is away is raised.
     """
-    waiting = ProviderEvent.objects.filter(
-        kind=EventKind.INBOUND, processed_at=None, parked_at=None
-    )
+    return _take_all(_WAITING.filter(parked_at=None), now)
+
+
+def retry_parked(now: datetime) -> int:
+    """Look again at what could not be taken: by now somebody may have mended it."""
+    return _take_all(_WAITING.filter(parked_at__isnull=False), now)
+
+
+def _take_all(waiting: QuerySet[ProviderEvent], now: datetime) -> int:
     taken = 0
     after = uuid.UUID(int=0)
-    while batch := list(waiting.filter(pk__gt=after).order_by("pk")[:BATCH]):
-        after = batch[-1].pk
-        for event in sorted(batch, key=lambda event: _meaning(event.detail) != "stop"):
-            taken += _take(event, now)
+    # Not their times, which Python may be unable to read: that is found out one by one.
+    rows = waiting.order_by("pk").values_list("pk", "detail")
+    while batch := list(rows.filter(pk__gt=after)[:BATCH]):
+        after = batch[-1][0]
+        for pk, _detail in sorted(batch, key=lambda row: not _says_stop(row[1])):
+            taken += _take_or_park(pk, now)
     return taken
+
+
+def _says_stop(detail: Any) -> bool:
+    try:
+        return _meaning(detail) == "stop"
+    except (KeyError, TypeError, AttributeError):  # it is put aside when its turn comes
+        return False
+
+
+def _take_or_park(event_id: uuid.UUID, now: datetime) -> bool:
+    try:
+        return _take(event_id, now)
+    except (OperationalError, InterfaceError, SoftTimeLimitExceeded):
+        raise
+    except Exception:  # whatever it is: the others must be heard
+        logger.exception("message %s from a doctor cannot be taken in", event_id)
+    ProviderEvent.objects.filter(pk=event_id, processed_at=None, parked_at=None).update(
+        parked_at=now
+    )
+    return False
 
 
 def _meaning(detail: dict[str, Any]) -> Meaning:
     """What the message wants; its button and the provider's own reading count as its words."""
     told = _WISHES.get(str(detail["wish"]).upper())
-    return told or meaning(detail["button"]) or meaning(detail["text"])
+    read = {meaning(detail["button"]), meaning(detail["text"])}
+    heard: list[Meaning] = [told] if told else [each for each in _BY_WEIGHT if each in read]
+    return heard[0] if heard else ""
 
 
 @transaction.atomic
-def _take(event: ProviderEvent, now: datetime) -> bool:
+def _take(event_id: uuid.UUID, now: datetime) -> bool:
+    waiting = _WAITING.defer("occurred_at").annotate(written_at=_WRITTEN_AT)
+    event = waiting.filter(pk=event_id).first()
+    if event is None:
+        return False  # another worker was first
     detail = event.detail
     channel, sender = detail["channel"], detail["from"]
-    doctors = list(Doctor.objects.lock(_doctor_ids(channel, sender)))
+    doctors = list(Doctor.objects.lock(sorted(_with_number(sender))))
+    if not doctors and late.drop(event, now):
+        return False
     claim = ProviderEvent.objects.filter(pk=event.pk, processed_at=None)
     # From here on the message itself says who wrote what; the report keeps the rest.
     kept = {"channel": channel, "raw": detail["raw"]}
-    if not claim.update(processed_at=now, detail=kept):
+    if not claim.update(processed_at=now, occurred_at=event.written_at, detail=kept):
         return False  # another worker was first
-    answered = _answered(doctors, channel, event.occurred_at)
+    answered = _answered(doctors, channel, event.written_at)
     message = InboundMessage(
         event=event,
         provider=event.provider,
@@ -84,20 +137,35 @@ def _take(event: ProviderEvent, now: datetime) -> bool:
         text=detail["text"],
         button=detail["button"][:256],
         delivery=answered,
-        received_at=event.occurred_at,
+        received_at=event.written_at,
     )
-    _act(message, doctors, _meaning(detail), now)
+    message.kind = _kind(_meaning(detail), doctors)
+    message.handled_at = now if message.kind in WISHES else None
+    if not _is_outdated(message, doctors):
+        _act(message, doctors, now)
     message.save(force_insert=True)
     logger.info("message from doctor %s: %s", message.doctor_id, message.kind)
     return True
 
 
-def _doctor_ids(channel: str, number: str) -> list[int]:
-    """Whoever is reached at a number on a channel: one person, or several on one WhatsApp."""
-    reached = Q(phone=number)
-    if channel == Channel.WHATSAPP:
-        reached = Q(whatsapp=number) | Q(whatsapp=None, phone=number)
-    return list(Doctor.objects.filter(reached).order_by("pk").values_list("pk", flat=True))
+def _with_number(number: str) -> set[int]:
+    """Everybody who has the number on record, as phone or as WhatsApp.
+
+    Who writes from the other one of two numbers is heard as well.
+    """
+    has_it = Doctor.objects.filter(Q(phone=number) | Q(whatsapp=number)).order_by()
+    return set(has_it.values_list("pk", flat=True))
+
+
+def _reached(doctors: Sequence[Doctor], message: InboundMessage) -> Sequence[Doctor]:
+    """Those of them whom messages on the channel reach at the number; all, where it is nobody."""
+    is_whatsapp = message.channel == Channel.WHATSAPP
+    at_it = [
+        doctor
+        for doctor in doctors
+        if ((is_whatsapp and doctor.whatsapp) or doctor.phone) == message.sender
+    ]
+    return at_it or doctors
 
 
 def _answered(
@@ -117,28 +185,54 @@ def _writer(doctors: Sequence[Doctor], answered: MessageDelivery | None) -> Doct
     return next(iter((*written_to, *doctors)), None)
 
 
-def _act(
-    message: InboundMessage, doctors: Sequence[Doctor], wanted: Meaning, now: datetime
-) -> None:
-    if wanted and doctors:
-        message.kind = InboundKind.STOP if wanted == "stop" else InboundKind.START
-        message.handled_at = now
+def _kind(wanted: Meaning, doctors: Sequence[Doctor]) -> InboundKind:
+    """A wish, where somebody is known to have it; whatever else it is shows later."""
+    if not wanted:
+        return InboundKind.OTHER
+    if not doctors:
+        return InboundKind.OTHER if wanted == "start" else InboundKind.DOUBT
+    return InboundKind(wanted)
+
+
+def _is_outdated(message: InboundMessage, doctors: Sequence[Doctor]) -> bool:
+    """Whether the opposite was written after it and came before it; at one moment STOP counts."""
+    later = InboundMessage.objects.filter(doctor__in=doctors, channel=message.channel)
+    if message.kind == InboundKind.START:
+        later = later.filter(kind=InboundKind.STOP, received_at__gte=message.received_at)
+    elif message.kind == InboundKind.STOP:
+        later = later.filter(kind=InboundKind.START, received_at__gt=message.received_at)
+    else:
+        return False
+    return later.exists()
+
+
+def _act(message: InboundMessage, doctors: Sequence[Doctor], now: datetime) -> None:
+    if message.kind not in WISHES:
+        _answer_keyword(message, doctors, now)
+        return
+    if message.kind == InboundKind.STOP:
         for doctor in doctors:  # in the order of their keys, which are locked already
-            _stop(doctor, message, now) if wanted == "stop" else _start(doctor, message, now)
-    elif doctors and (answer := _answer(message)):
+            _stop(doctor, message, "Wrote STOP", now)
+        return
+    for doctor in _reached(doctors, message):
+        _start(doctor, message, now)
+
+
+def _answer_keyword(message: InboundMessage, doctors: Sequence[Doctor], now: datetime) -> None:
+    if doctors and (answer := _answer(message)):
         message.kind = InboundKind.KEYWORD
         message.reply = answer.reply
         message.reply_status = ReplyStatus.QUEUED
         message.handled_at = now
 
 
-def _stop(doctor: Doctor, message: InboundMessage, now: datetime) -> None:
+def _stop(doctor: Doctor, message: InboundMessage, reason: str, now: datetime) -> None:
     own = message.delivery if message.delivery and message.delivery.doctor_id == doctor.pk else None
     optout.opt_out(
         doctor.pk,
         message.channel,
         None,
-        reason="Wrote STOP",
+        reason=reason,
         source=SOURCE,
         now=now,
         delivery=own,
@@ -180,3 +274,21 @@ def handle(message: InboundMessage, by: Any, now: datetime) -> bool:
     """Mark a message as handled. False: somebody was first."""
     waiting = InboundMessage.objects.filter(pk=message.pk, handled_at=None)
     return bool(waiting.update(handled_at=now, handled_by=by))
+
+
+@transaction.atomic
+def opt_out_writer(message: InboundMessage, by: Any, now: datetime) -> bool:
+    """Have whoever wrote a message opted out of its channel, and mark it as handled.
+
+    For a message whose wish a person read, not the program. Everybody who has the number is meant,
+    and the doctor whom the message is kept with. False: somebody was first, or nobody has it.
+    """
+    kept_with = set() if message.doctor_id is None else {message.doctor_id}
+    doctors = list(Doctor.objects.lock(sorted(_with_number(message.sender) | kept_with)))
+    waiting = InboundMessage.objects.filter(pk=message.pk, handled_at=None)
+    wish = {"kind": InboundKind.STOP, "handled_at": now, "handled_by": by}
+    if not doctors or not waiting.update(**wish):
+        return False
+    for doctor in doctors:
+        _stop(doctor, message, f"Asked for it in a message; read by {by}", now)
+    return True

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from messaging import heartbeat, send
+from messaging import heartbeat, reports, send
 from messaging.clock import database_clock
 
 logger = logging.getLogger(__name__)
@@ -18,12 +18,15 @@ LANE_TIME = timedelta(seconds=12)
 def run(channel: str, clock: Callable[[], datetime] | None = None) -> bool:
     """Send what is due on a channel, for LANE_TIME. Returns whether there is more to do at once.
 
-    A lane that had nothing left to do, or waits for its provider, leaves the rest to the next ring.
+    What doctors want is heard first, on the disk too: a STOP that came while the database was away
+    keeps back the very next message. A lane that had nothing left to do, or waits for its
+    provider, leaves the rest to the next ring.
     `clock`: another one than the database's.
     """
     clock = clock or database_clock()
     began = clock()
     heartbeat.begin(channel, began)
+    reports.hear(began)
     tally = send.run_lane(channel, clock, began + LANE_TIME)
     ended = clock()
     lag = heartbeat.lag_of(channel, ended)

@@ -8,7 +8,7 @@ from django.db import connection, transaction
 
 from messaging.models import Channel, MessageDelivery, UnsubscribeRecord
 from messaging.models.consent import UnsubscribeQuerySet
-from segments.models import Doctor, SegmentType
+from segments.models import Doctor, ErasedPerson, SegmentType
 
 # A scheduled delivery that a standing opt-out covers; `sending` ones can't be called back.
 _SKIP_COVERED = """
@@ -95,10 +95,17 @@ def opt_out(  # noqa: PLR0913  a wish has this many parts
 
 
 @transaction.atomic
-def opt_in(record: UnsubscribeRecord, now: datetime) -> None:
-    """Take an opt-out back. Ended enrolments stay ended: nobody is enrolled again by this."""
+def opt_in(record: UnsubscribeRecord, now: datetime) -> bool:
+    """Take an opt-out back. Ended enrolments stay ended: nobody is enrolled again by this.
+
+    False: nothing was changed. It was taken back before; or the doctor was erased, and then it
+    stands until somebody deletes that entry (segments/erased.py).
+    """
     Doctor.objects.lock([record.doctor_id]).get()
-    UnsubscribeRecord.objects.standing().filter(pk=record.pk).update(revoked_at=now)
+    if ErasedPerson.objects.filter(doctor_id=record.doctor_id).exists():
+        return False
+    standing = UnsubscribeRecord.objects.standing().filter(pk=record.pk)
+    return bool(standing.update(revoked_at=now))
 
 
 @transaction.atomic

@@ -21,15 +21,21 @@ def take(now: datetime) -> int:
 
     What doctors want comes first: nothing is to be sent to one who has just said STOP.
     """
-    spool.drain(SPOOLED)
-    taken = inbound.apply_inbound(now) + track.apply_events(now)
+    taken = hear(now) + track.apply_events(now)
     suppress.settle(now)
     inbound_reply.send_replies(now)
     return taken
 
 
+def hear(now: datetime) -> int:
+    """Store what waits on the disk and do what doctors wrote; returns how many messages it were."""
+    spool.drain(SPOOLED)
+    return inbound.apply_inbound(now)
+
+
 def retry(now: datetime) -> int:
     """Look again at what was put aside; returns how many reports found their message."""
+    inbound.retry_parked(now)
     if applied := track.retry_parked(now):
         suppress.settle(now)
     return applied

@@ -28,15 +28,14 @@ from messaging.catalogue import with_defaults
 from messaging.models import Verdict
 from messaging.models.version import Content
 from messaging.mustache import Texts
+from messaging.outgoing import call, outgoing
 from messaging.providers import provider_for
 from messaging.providers.base import (
     HandOff,
     NotSent,
     Outgoing,
-    Provider,
     Receipt,
     Refused,
-    Unknown,
 )
 from messaging.record import Result, Tally, answered, not_prepared, record, retries, without_value
 from segments.definitions import definition
@@ -127,7 +126,7 @@ def _send(authorized: Authorized, channel: str, allowance: Allowance, clock: Clo
         record(prepared.unsent, now, tally, is_all=not prepared.messages)
     receipts: Sequence[Receipt] = []
     if prepared.messages and _hand_over(prepared, clock()):
-        receipts = _call(provider_for(channel), prepared.messages, HandOff(now, authorized.at))
+        receipts = call(provider_for(channel), prepared.messages, HandOff(now, authorized.at))
     now = clock()
     results = _results(prepared.claims, receipts, now) if receipts else []
     record(results, now, tally)
@@ -144,20 +143,6 @@ def _send(authorized: Authorized, channel: str, allowance: Allowance, clock: Clo
 def _hand_over(prepared: _Prepared, now: datetime) -> bool:
     """Before the first call, so that what went out is known also where nobody lives to tell."""
     return hand_over(prepared.claims[0].claim_id, now, json.dumps(prepared.contents, default=str))
-
-
-def _call(provider: Provider, messages: Sequence[Outgoing], hand_off: HandOff) -> Sequence[Receipt]:
-    """Hand the messages over; a provider that breaks its word leaves them all unknown."""
-    try:
-        receipts = provider.send(messages, hand_off)
-        if len(receipts) == len(messages):
-            return receipts
-        why = f"{len(receipts)} answers to {len(messages)} messages"
-        logger.error("%s gave %s", provider.name, why)
-    except Exception as error:
-        logger.exception("%s failed", provider.name)
-        why = type(error).__name__
-    return [Unknown(f"The call failed: {why}")] * len(messages)
 
 
 def _results(claims: Sequence[Claim], receipts: Sequence[Receipt], now: datetime) -> list[Result]:
@@ -224,19 +209,13 @@ def _prepare_one(claim: Claim, variables: dict[str, object], prepared: _Prepared
 def _outgoing(
     claim: Claim, rendered: render.Rendered, texts: Texts, links: render.Links
 ) -> Outgoing:
-    registered = claim.step.registered
-    return Outgoing(
-        delivery_id=claim.delivery_id,
-        channel=claim.channel,
-        recipient=claim.recipient,
-        text=rendered.text,
-        subject=rendered.subject,
-        html=rendered.html,
-        unsubscribe_url=links.unsubscribe,
-        content_sid=registered.content_sid,
-        whatsapp_name=registered.whatsapp_name,
-        whatsapp_language=registered.whatsapp_language,
-        parameters=tuple(texts[name] for name in registered.parameters),
-        dlt_template_id=registered.dlt_template_id,
-        is_session_open=False,  # nobody tells yet when a doctor last wrote
+    made = outgoing(
+        claim.delivery_id,
+        claim.channel,
+        claim.recipient,
+        rendered=rendered,
+        texts=texts,
+        links=links,
+        registered=claim.step.registered,
     )
+    return made._replace(is_free_text=True) if claim.is_free_text else made

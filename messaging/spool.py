@@ -9,13 +9,14 @@ which waits for nobody else's disk; readers and writers of one file agree by its
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,10 @@ logger = logging.getLogger(__name__)
 Handler = Callable[[list[Any]], object]
 
 BATCH = 1_000
+MOST_BYTES = 1_000_000_000  # over all files: three million reports; then nothing is acknowledged
 _WAITING = ".spool"  # written to
 _TAKEN = ".taken"  # nobody writes to it any more
-_REFUSED = "refused.lines"  # what a handler could not take, kept for a person
+_REFUSED = "refused.lines"  # damaged, or what no handler could take: kept for a person
 _turn = threading.Lock()
 
 
@@ -38,10 +40,20 @@ def append(kind: str, payload: Any) -> None:
 
     OSError: it could not be kept, and nothing of it is left.
     """
-    line = json.dumps({"kind": kind, "payload": payload}, separators=(",", ":")) + "\n"
-    path = _folder() / f"{socket.gethostname()}-{os.getpid()}{_WAITING}"
+    extend(kind, [payload])
+
+
+def extend(kind: str, payloads: Iterable[Any]) -> None:
+    """Keep several payloads at the cost of one: all of them, or none (OSError)."""
+    lines = [
+        json.dumps({"kind": kind, "payload": payload}, separators=(",", ":")) + "\n"
+        for payload in payloads
+    ]
+    folder = _folder()
+    if _size(folder) >= MOST_BYTES:
+        raise OSError(errno.ENOSPC, f"The spool has reached {MOST_BYTES:,} bytes")
     with _turn:
-        _write(path, line.encode())
+        _write(folder / f"{socket.gethostname()}-{os.getpid()}{_WAITING}", "".join(lines).encode())
 
 
 def is_waiting() -> bool:
@@ -54,18 +66,34 @@ def is_waiting() -> bool:
 def drain(handlers: Mapping[str, Handler]) -> int:
     """Hand everything on, to each kind's handler in batches; returns how many lines went.
 
-    Two at once share the files. Where a handler says that the database is away, the rest stays for
-    the next time, and the error is raised.
+    Whoever comes second waits until the first is done, so that what was on the disk before is in
+    the database after. Where a handler says that the database is away, the rest stays for the next
+    time, and the error is raised.
     """
     if not is_waiting():
         return 0
-    return sum(_drain_file(path, handlers) for path in _taken())
+    folder = _folder()
+    handed = sum(_drain_file(path, handlers) for path in _left_over(folder))
+    for path in sorted(folder.glob(f"*{_WAITING}")):
+        if taken := _take_away(path):
+            handed += _drain_file(taken, handlers)
+    # Somebody else may have taken a file away meanwhile, and be at it.
+    return handed + sum(_drain_file(path, handlers) for path in _left_over(folder))
 
 
 def _folder() -> Path:
     folder = Path(settings.SPOOL_DIR)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # it holds what doctors write
     return folder
+
+
+def _size(folder: Path) -> int:
+    size = 0
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            with contextlib.suppress(FileNotFoundError):  # drained just now
+                size += entry.stat().st_size
+    return size
 
 
 def _write(path: Path, line: bytes) -> None:
@@ -115,19 +143,22 @@ def _sync_folder(folder: Path) -> None:
         os.close(file)
 
 
-def _taken() -> list[Path]:
-    """Take the files away from those who write; also what an earlier reader left."""
-    folder = _folder()
-    for path in sorted(folder.glob(f"*{_WAITING}")):
-        with contextlib.suppress(FileNotFoundError):
-            file = os.open(path, os.O_RDWR)
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX)
-                if _is_still(file, path):
-                    path.rename(path.with_suffix(f".{os.urandom(6).hex()}{_TAKEN}"))
-            finally:
-                os.close(file)
+def _left_over(folder: Path) -> list[Path]:
+    """What another reader has taken, and is at or has left. While it stays no more is taken."""
     return sorted(folder.glob(f"*{_TAKEN}"))
+
+
+def _take_away(path: Path) -> Path | None:
+    """Take a file away from those who write to it; None: another reader was first."""
+    with contextlib.suppress(FileNotFoundError):
+        file = os.open(path, os.O_RDWR)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if _is_still(file, path):
+                return path.rename(path.with_suffix(f".{os.urandom(6).hex()}{_TAKEN}"))
+        finally:
+            os.close(file)
+    return None
 
 
 def _drain_file(path: Path, handlers: Mapping[str, Handler]) -> int:
@@ -136,10 +167,7 @@ def _drain_file(path: Path, handlers: Mapping[str, Handler]) -> int:
     except FileNotFoundError:
         return 0  # another reader was done with it
     with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return 0  # another reader has it
+        fcntl.flock(file, fcntl.LOCK_EX)
         if not _is_still(file.fileno(), path):
             return 0
         handed = 0
@@ -147,25 +175,39 @@ def _drain_file(path: Path, handlers: Mapping[str, Handler]) -> int:
             if kind in handlers:
                 handed += _hand_on(handlers[kind], kind, payloads)
             else:  # of a newer version of the code
-                for payload in payloads:
-                    append(kind, payload)
+                extend(kind, payloads)
         path.unlink()
     return handed
 
 
-def _batches(lines: Iterator[bytes] | Any) -> Iterator[tuple[str, list[Any]]]:
+def _batches(lines: Iterable[bytes]) -> Iterator[tuple[str, list[Any]]]:
     waiting: dict[str, list[Any]] = {}
     for line in lines:
-        try:
-            read = json.loads(line)
-        except ValueError:
-            logger.warning("A line of the spool is torn: it was never acknowledged.")
+        read = _read(line)
+        if read is None:
+            logger.error("A line of the spool is damaged; it is kept in %s.", _REFUSED)
+            _refuse({"damaged": line.decode(errors="backslashreplace")})
             continue
-        batch = waiting.setdefault(read["kind"], [])
-        batch.append(read["payload"])
+        kind, payload = read
+        batch = waiting.setdefault(kind, [])
+        batch.append(payload)
         if len(batch) == BATCH:
-            yield read["kind"], waiting.pop(read["kind"])
+            yield kind, waiting.pop(kind)
     yield from waiting.items()
+
+
+def _read(line: bytes) -> tuple[str, Any] | None:
+    """Kind and payload; None: a crash tore the line, which was never acknowledged, or worse."""
+    try:
+        read = json.loads(line)
+        kind: str = read["kind"]
+        return kind, read["payload"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+
+def _refuse(line: dict[str, Any]) -> None:
+    _write(_folder() / _REFUSED, json.dumps(line).encode() + b"\n")
 
 
 def _hand_on(handler: Handler, kind: str, payloads: list[Any]) -> int:
@@ -177,9 +219,6 @@ def _hand_on(handler: Handler, kind: str, payloads: list[Any]) -> int:
         if len(payloads) > 1:
             return sum(_hand_on(handler, kind, [payload]) for payload in payloads)
         logger.error("A line of the spool (%s) is refused: %s", kind, type(error).__name__)  # noqa: TRY400  its text may quote the line
-        _write(
-            _folder() / _REFUSED,
-            json.dumps({"kind": kind, "payload": payloads[0]}).encode() + b"\n",
-        )
+        _refuse({"kind": kind, "payload": payloads[0]})
         return 0
     return len(payloads)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 from django.db.models import Max
+from django.utils import timezone
 
 from messaging import optout
 from messaging.models import (
@@ -40,6 +41,7 @@ REASONS: dict[str, SuppressionReason] = {
     Verdict.NOT_ON_CHANNEL: SuppressionReason.NOT_ON_CHANNEL,
     Verdict.OPTED_OUT: SuppressionReason.OPTED_OUT,
 }
+_TWILIO_WHATSAPP = "63"  # how Twilio's codes of WhatsApp begin; those of SMS begin otherwise
 # The doctor's own word, which also stands as an opt-out.
 WISHES = frozenset({SuppressionReason.COMPLAINT, SuppressionReason.OPTED_OUT})
 
@@ -120,7 +122,7 @@ def suppress(  # noqa: PLR0913  a suppression has this many parts
 def words(held: Suppression) -> str:
     """Why the channel is closed, for somebody who looks at a message that did not go."""
     told = f": {held.detail}" if held.detail else ""
-    return f"{held.get_reason_display()}, {held.since:%d %b %Y}{told}"
+    return f"{held.get_reason_display()}, {timezone.localtime(held.since):%d %b %Y}{told}"
 
 
 @transaction.atomic
@@ -155,6 +157,7 @@ class _Open(NamedTuple):
     error: str | None
     doctor_id: int
     channel: str
+    provider: str
 
 
 def settle(now: datetime) -> int:
@@ -172,10 +175,13 @@ def settle(now: datetime) -> int:
 
 
 def _open(after: uuid.UUID) -> list[_Open]:
-    # By idx_provider_events_unsettled.
-    rows = ProviderEvent.objects.filter(
-        settled_at=None, delivery__isnull=False, pk__gt=after
-    ).exclude(verdict="")
+    # By idx_provider_events_unsettled. Only what track.py has looked at: it finds out whether the
+    # report is about that message at all.
+    rows = (
+        ProviderEvent.objects.filter(settled_at=None, delivery__isnull=False, pk__gt=after)
+        .exclude(verdict="")
+        .exclude(processed_at=None, parked_at=None)
+    )
     return [
         _Open(*row)
         for row in rows.order_by("pk").values_list(
@@ -185,6 +191,7 @@ def _open(after: uuid.UUID) -> list[_Open]:
             "detail__error",
             "delivery__doctor_id",
             "delivery__channel",
+            "provider",
         )[:BATCH]
     ]
 
@@ -198,7 +205,7 @@ def _settle(report: _Open, now: datetime) -> bool:
     reason = REASONS.get(report.verdict)
     if reason is None and _soft_bounces(report, now) >= SOFT_LIMIT:
         reason = SuppressionReason.SOFT_BOUNCES
-    if reason is not None and not _was_lifted_since(report):
+    if reason is not None and not _is_of_another(report) and not _was_lifted_since(report):
         detail = " ".join(str(part) for part in (report.code, report.error) if part)
         suppress(
             report.doctor_id,
@@ -210,6 +217,14 @@ def _settle(report: _Open, now: datetime) -> bool:
         )
         logger.info("%s suppressed for doctor %s: %s", report.channel, report.doctor_id, reason)
     return True
+
+
+def _is_of_another(report: _Open) -> bool:
+    """Whether it speaks of WhatsApp and the message went another way: that one stays open."""
+    is_of_whatsapp = report.verdict == Verdict.NOT_ON_CHANNEL or (
+        report.provider == "twilio" and (report.code or "").startswith(_TWILIO_WHATSAPP)
+    )
+    return is_of_whatsapp and report.channel != Channel.WHATSAPP
 
 
 def _last_lifted(report: _Open) -> datetime | None:

@@ -23,6 +23,7 @@ from messaging.audience.run import run_check
 from messaging.audit.run import audit_recent
 from messaging.clock import database_clock
 from messaging.models import AudienceCheck, Channel, EventKind, MessageTemplate
+from messaging.privacy import erase, retention
 from messaging.webhooks import intake
 
 logger = logging.getLogger(__name__)
@@ -210,3 +211,12 @@ def process_engagement_events(event_type: str, event_data: dict[str, Any]) -> No
     )
     track.store([event], now)
     track.apply_events(now)
+
+
+@shared_task
+def forget_what_is_old() -> None:
+    """Every night: texts older than RETENTION_DAYS, and what came late about erased doctors."""
+    now = timezone.now()
+    logger.info("no longer kept: %s", retention.prune(now))
+    if swept := erase.sweep(now):
+        logger.info("erased doctors looked at again: %s", swept)

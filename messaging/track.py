@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
 import re
 import uuid
@@ -22,6 +23,8 @@ from django.db import connection, transaction
 from messaging.links import timing
 from messaging.models import EventKind, MessageDelivery
 from messaging.record import storable
+
+logger = logging.getLogger(__name__)
 
 BATCH = 5_000
 MOST_KEY = 300  # characters of an event key
@@ -45,23 +48,24 @@ class Event:
     verdict: str = ""  # what it says of the channel (messaging.models.Verdict)
 
 
+# One parameter: an array of each column costs this process far more to write than to send.
 _STORE = """
     INSERT INTO provider_events
         (provider, event_key, kind, delivery_id, external_id, occurred_at, received_at,
          is_machine, detail, verdict)
     SELECT v.provider, v.key, v.kind, m.id, v.external_id, v.occurred_at, %(now)s, v.is_machine,
-           CASE WHEN v.delivery IS NULL OR m.id IS NOT NULL THEN v.detail::jsonb
-                ELSE v.detail::jsonb || jsonb_build_object('unknown_delivery', v.delivery) END,
+           CASE WHEN v.delivery IS NULL OR m.id IS NOT NULL THEN v.detail
+                ELSE v.detail || jsonb_build_object('unknown_delivery', v.delivery) END,
            v.verdict
-    FROM unnest(
-        %(provider)s::text[], %(key)s::text[], %(kind)s::text[], %(delivery)s::uuid[],
-        %(external_id)s::text[], %(occurred_at)s::timestamptz[], %(is_machine)s::bool[],
-        %(detail)s::text[], %(verdict)s::text[]
-    ) AS v(provider, key, kind, delivery, external_id, occurred_at, is_machine, detail, verdict)
+    FROM jsonb_to_recordset(%(events)s::jsonb) AS v(
+        provider text, key text, kind text, delivery uuid, external_id text,
+        occurred_at timestamptz, is_machine bool, detail jsonb, verdict text)
     LEFT JOIN message_deliveries m ON m.id = v.delivery
     ORDER BY v.provider, v.key  -- the same events come twice at once: nobody waits in a circle
     ON CONFLICT (provider, event_key) DO NOTHING
 """
+# As JSON writes them: NUL, and halves of a character, alone or together.
+_DOUBTFUL = re.compile(r"\\u(?:0000|d[89a-f])")
 
 
 def store(events: Iterable[Event], now: datetime) -> int:
@@ -69,22 +73,33 @@ def store(events: Iterable[Event], now: datetime) -> int:
     stored = 0
     remaining = iter(events)
     while batch := list(islice(remaining, BATCH)):
-        values: dict[str, Any] = {
-            "now": now,
-            "provider": [event.provider for event in batch],
-            "key": [_fitting(event.key) for event in batch],
-            "kind": [str(event.kind) for event in batch],
-            "delivery": [event.delivery_id for event in batch],
-            "external_id": [storable(event.external_id)[:255] for event in batch],
-            "occurred_at": [event.occurred_at for event in batch],
-            "is_machine": [event.is_machine for event in batch],
-            "detail": [json.dumps(_storable(event.detail)) for event in batch],
-            "verdict": [str(event.verdict) for event in batch],
-        }
         with connection.cursor() as cursor:
-            cursor.execute(_STORE, values)
+            cursor.execute(_STORE, {"now": now, "events": _json([_row(event) for event in batch])})
             stored += int(cursor.rowcount)
     return stored
+
+
+def _row(event: Event) -> dict[str, Any]:
+    return {
+        "provider": event.provider,
+        "key": _fitting(event.key),
+        "kind": event.kind,
+        "delivery": event.delivery_id and str(event.delivery_id),
+        "external_id": storable(event.external_id)[:255],
+        "occurred_at": event.occurred_at.isoformat(),
+        "is_machine": event.is_machine,
+        "detail": event.detail,
+        "verdict": event.verdict,
+    }
+
+
+def _json(rows: list[dict[str, Any]]) -> str:
+    """As PostgreSQL can keep it; looked at value by value only where the whole is doubtful."""
+    try:
+        written = json.dumps(rows, allow_nan=False)
+    except ValueError:
+        return json.dumps(_storable(rows))
+    return json.dumps(_storable(rows)) if _DOUBTFUL.search(written) else written
 
 
 def _fitting(key: str) -> str:
@@ -109,6 +124,8 @@ def _storable(value: Any) -> Any:
 # Events are claimed with SKIP LOCKED, so that two lanes never fold the same ones; folding them
 # twice would change nothing. One that names no message that is known and on its way is put aside
 # and tried again: our own record of the call may not be written yet.
+# A report that names our delivery and another id than any of its hand-offs had is about another
+# message: it counts for the one that has the id, or for none. An id that is not written yet may be.
 # A click means that it was read, and an open that it arrived, whatever else was reported.
 # What a person sends again is `scheduled` once more: a report that the first copy arrived settles
 # it, and the second one stays here.
@@ -120,9 +137,21 @@ _APPLY = """
         FOR UPDATE SKIP LOCKED
     ), named AS MATERIALIZED (
         SELECT p.*, m.id AS target,
+               p.delivery_id IS NOT NULL AND p.delivery_id IS DISTINCT FROM o.id AS is_other,
                p.is_machine OR p.provider = 'link' AND {by_machine} AS by_machine
-        FROM picked p LEFT JOIN message_deliveries m
-          ON m.id = COALESCE(p.delivery_id, (
+        FROM picked p
+        LEFT JOIN LATERAL (
+            SELECT p.delivery_id AS id WHERE p.external_id = '' OR EXISTS (
+                SELECT FROM message_deliveries x
+                WHERE x.id = p.delivery_id AND (
+                    x.external_id IS NULL OR x.external_id = p.external_id OR EXISTS (
+                        SELECT FROM delivery_attempts w
+                        WHERE w.delivery_id = x.id AND (w.external_id = p.external_id
+                            OR w.external_id IS NULL
+                            AND w.outcome IN ('pending', 'unknown', 'written_off')))))
+        ) o ON true
+        LEFT JOIN message_deliveries m
+          ON m.id = COALESCE(o.id, (
                 SELECT x.id FROM message_deliveries x
                 WHERE p.external_id <> '' AND x.external_id = p.external_id LIMIT 1))
     ), folded AS (
@@ -167,19 +196,23 @@ _APPLY = """
             WHERE w.delivery_id = f.target AND w.outcome = 'written_off'
             ORDER BY w.id DESC LIMIT 1)
     ), done AS (
-        SELECT n.id, n.target, n.by_machine,
+        SELECT n.id, n.target, n.by_machine, n.is_other,
                n.target IS NOT NULL AND (n.by_machine OR f.id IS NOT NULL) AS is_done
         FROM named n LEFT JOIN facts f ON f.id = n.target
     ), marked AS (
         UPDATE provider_events e
         SET processed_at = CASE WHEN d.is_done THEN %(now)s::timestamptz END,
             parked_at = COALESCE(e.parked_at, CASE WHEN NOT d.is_done THEN %(now)s END),
-            delivery_id = COALESCE(e.delivery_id, d.target),
+            delivery_id = CASE WHEN d.is_other THEN d.target
+                ELSE COALESCE(e.delivery_id, d.target) END,
+            detail = CASE WHEN d.is_other
+                THEN e.detail || jsonb_build_object('other_delivery', e.delivery_id)
+                ELSE e.detail END,
             is_machine = d.by_machine
         FROM done d WHERE e.id = d.id
     )
     SELECT count(*), count(*) FILTER (WHERE is_done),
-           (SELECT id FROM picked ORDER BY id DESC LIMIT 1)
+           (SELECT id FROM picked ORDER BY id DESC LIMIT 1), count(*) FILTER (WHERE is_other)
     FROM done
 """
 
@@ -222,7 +255,9 @@ def _apply(statement: str, now: datetime) -> int:
         }
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(statement, values)
-            picked, done, last = cursor.fetchone()
+            picked, done, last, others = cursor.fetchone()
+        if others:
+            logger.warning("%s reports named a delivery and another one's id", others)
         applied += int(done)
         after = last if picked == BATCH else None
     return applied

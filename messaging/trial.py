@@ -1,12 +1,11 @@
 """“Send me a test”: one message of an unsaved text to an address of the marketer's own.
 
-It goes through the channel's real provider and is counted nowhere: it has no delivery and no
-attempt, and its links say that it was a test.
+It goes through the channel's real provider as doctors' messages do, and is counted nowhere: it has
+no delivery and no attempt, and its links say that it was a test.
 """
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -16,15 +15,15 @@ from django.conf import settings
 from django.core.cache import cache
 from uuid_utils.compat import uuid7
 
-from messaging import accounts, preview, render
-from messaging.accounts import Allowance
-from messaging.models import Channel
+from messaging import accounts, approval, preview
+from messaging.approval import Registered
+from messaging.models import Channel, MessageTemplate
+from messaging.outgoing import NOT_SET, hand_over_apart, outgoing
 from messaging.preview import Person, Sight
-from messaging.providers import provider_for
 from messaging.providers.base import (
     Accepted,
     HandOff,
-    NotSent,
+    Need,
     Outgoing,
     Receipt,
     Refused,
@@ -36,8 +35,6 @@ from messaging.validation import Draft
 from segments.imports.emails import parse_email
 from segments.imports.phones import parse_phone
 from segments.imports.values import BadValueError
-
-logger = logging.getLogger(__name__)
 
 PER_HOUR = 10
 HOUR = timedelta(hours=1)
@@ -99,18 +96,19 @@ def send_trial(
 ) -> Outcome:
     """Send the draft, as this person would get it, to `recipient` (from address()).
 
-    Nothing goes out where the text has errors or the person lacks a value, where the channel's
-    account waits, where the user has another test on its way or sent PER_HOUR within the hour.
-    Takes at most PATIENCE seconds.
+    Nothing goes out where the text has errors or the person lacks a value, where the provider would
+    not take the template, where the channel's account waits, where the user has another test on its
+    way or sent PER_HOUR within the hour. Takes at most PATIENCE seconds.
     """
     sight = preview.look(draft, person, now)
-    if why := _unfit(person, sight):
+    registered, problem = _registered(draft)
+    if why := _unfit(person, sight) or problem:
         return Outcome("error", why)
     busy = f"messaging:trial:{user_id}"
     if not cache.add(busy, 1, _BUSY_SECONDS):
         return Outcome("warning", _why_not(busy))
     try:
-        return _send(draft, person, recipient, user_id, now)
+        return _send(_outgoing(draft, person, recipient, registered), user_id, now)
     finally:
         cache.delete(busy)
 
@@ -131,7 +129,54 @@ def _why_not(busy: str) -> str:
     )
 
 
-def _send(draft: Draft, person: Person, recipient: str, user_id: int, now: datetime) -> Outcome:
+def _registered(draft: Draft) -> tuple[Registered, str]:
+    """What its provider knows the text by; else why it would not take it."""
+    need = approval.need_of(draft.channel)
+    if need is Need.NOTHING:
+        return Registered(), ""
+    saved = _saved(draft)
+    if saved is None:
+        return Registered(), "The text cannot be sent: save the template first."
+    has = approval.registration_of(saved)._replace(content=draft.content)
+    problem = approval.approval_problem(need, has)
+    why = f"The text cannot be sent, because {problem}" if problem else ""
+    return approval.registered_of(has), why
+
+
+def _saved(draft: Draft) -> MessageTemplate | None:
+    """The template whose registration the draft has: language and approval stand there only."""
+    return MessageTemplate.objects.filter(
+        channel=draft.channel,
+        segment_type=draft.segment_type,
+        content_sid=draft.content_sid,
+        whatsapp_name=draft.whatsapp_name,
+        dlt_template_id=draft.dlt_template_id,
+        registered_text=draft.registered_text,
+        parameters=list(draft.parameters),
+    ).first()
+
+
+def _outgoing(draft: Draft, person: Person, recipient: str, registered: Registered) -> Outgoing:
+    """The message as doctors get it; it bears the mark wherever the provider takes any text."""
+    texts, links = preview.texts(draft, person), preview.links(draft.channel)
+    rendered = preview.compiled(draft).fill(texts, links)
+    if draft.channel == Channel.EMAIL:
+        rendered = rendered._replace(subject=MARK + rendered.subject)
+    elif approval.need_of(draft.channel) is Need.NOTHING:
+        rendered = rendered._replace(text=MARK + rendered.text)
+    made = outgoing(
+        uuid7(),
+        draft.channel,
+        recipient,
+        rendered=rendered,
+        texts=texts,
+        links=links,
+        registered=registered,
+    )
+    return made._replace(is_test=True)
+
+
+def _send(message: Outgoing, user_id: int, now: datetime) -> Outcome:
     counter = f"messaging:trials:{user_id}"
     sent = [at for at in cache.get(counter, ()) if at > now - HOUR]
     if len(sent) >= PER_HOUR:
@@ -139,55 +184,26 @@ def _send(draft: Draft, person: Person, recipient: str, user_id: int, now: datet
         return Outcome(
             "warning", f"You sent {PER_HOUR} tests within the hour. Next in {minutes} min."
         )
-    rendered = preview.compiled(draft).fill(
-        preview.texts(draft, person), preview.links(draft.channel)
-    )
-    allowance = accounts.admit(draft.channel, 1, now)
+    allowance = accounts.admit(message.channel, 1, now)
     if not allowance.messages:
         return Outcome("warning", f"Nothing was sent: {allowance.why}")
     cache.set(counter, [*sent, now], HOUR.total_seconds())
-    outgoing = _outgoing(draft.channel, recipient, rendered)
-    return _told(_hand_over(outgoing, allowance, now), outgoing)
+    (receipt,) = hand_over_apart([message], allowance, _Brief(now))
+    return _told(receipt, message)
 
 
-def _hand_over(outgoing: Outgoing, allowance: Allowance, now: datetime) -> Receipt:
-    """Call the provider as a lane does, and tell the account how it answered."""
-    receipt: Receipt
-    try:
-        (receipt,) = provider_for(outgoing.channel).send([outgoing], _Brief(now))
-    except Exception as error:
-        logger.exception("a test over %s failed", outgoing.channel)
-        receipt = Unknown(f"The call failed: {type(error).__name__}")
-    if isinstance(receipt, NotSent):
-        accounts.give_back(allowance, 1)
-    accounts.note(allowance, [receipt], now)
-    return receipt
-
-
-def _outgoing(channel: str, recipient: str, rendered: render.Rendered) -> Outgoing:
-    has_subject = channel == Channel.EMAIL
-    return Outgoing(
-        delivery_id=uuid7(),
-        channel=channel,
-        recipient=recipient,
-        text=rendered.text if has_subject else MARK + rendered.text,
-        subject=MARK + rendered.subject if has_subject else "",
-        html=rendered.html,
-        unsubscribe_url=preview.links(channel).unsubscribe,
-        is_test=True,
-    )
-
-
-def _told(receipt: Receipt, outgoing: Outgoing) -> Outcome:
+def _told(receipt: Receipt, message: Outgoing) -> Outcome:
     """The answer in words."""
-    name = settings.MESSAGE_PROVIDERS[outgoing.channel]
-    kept_as = f"{SandboxProvider.name}-{outgoing.delivery_id}"
+    name = settings.MESSAGE_PROVIDERS[message.channel]
+    kept_as = f"{SandboxProvider.name}-{message.delivery_id}"
     if isinstance(receipt, Accepted) and receipt.external_id == kept_as:
         words = "The sandbox kept it: nothing left this system."
-        return Outcome("success", words, was_sent=True, kept=outgoing.delivery_id)
+        return Outcome("success", words, was_sent=True, kept=message.delivery_id)
     if isinstance(receipt, Accepted):
-        words = f"Sent: {name} accepted it as {receipt.external_id}."
+        words = f"Sent: {name} accepted it as {receipt.external_id}.{_unmarked(message)}"
         return Outcome("success", words, was_sent=True)
+    if isinstance(receipt, Refused) and receipt.code == NOT_SET:
+        return Outcome("error", f"Nothing was sent: {receipt.message}")
     if isinstance(receipt, Refused):
         why = f"{receipt.message.rstrip('.')} ({receipt.code})"
         return Outcome("error", f"{name} refused it: {why}.", was_sent=True)
@@ -197,3 +213,10 @@ def _told(receipt: Receipt, outgoing: Outgoing) -> Outcome:
             "warning", f"{name} gave no clear answer ({why}). It may arrive.", was_sent=True
         )
     return Outcome("warning", f"{name} did not begin it. Try again in a minute.")
+
+
+def _unmarked(message: Outgoing) -> str:
+    """Why the mark is not seen, where it is not."""
+    if MARK in message.subject + message.text:
+        return ""
+    return " It goes as it is registered, so without “[Test]”."

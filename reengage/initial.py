@@ -17,7 +17,7 @@ from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
 from campaigns.models import Campaign, CampaignMessage
 from messaging import versions
-from messaging.models import Channel, MessageTemplate, ProviderAccount
+from messaging.models import Channel, KeywordReply, MessageTemplate, ProviderAccount
 
 FIXTURES = settings.BASE_DIR / "fixtures"
 
@@ -49,7 +49,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "Support": {
         "segments.*": ("view",),
-        "segments.doctor": ("view", "change"),
+        "segments.doctor": ("view", "change", "export_data"),
         "messaging.*": ("view",),
         "messaging.unsubscriberecord": ("view", "add", "change"),
         "messaging.messagedelivery": ("view", "send_again"),
@@ -70,6 +70,7 @@ class Created:
     schedules: int
     accounts: int
     groups: int
+    replies: int
 
 
 @transaction.atomic
@@ -81,6 +82,7 @@ def create_missing() -> Created:
         schedules=_schedules(),
         accounts=_accounts(),
         groups=_groups(),
+        replies=_replies(),
     )
 
 
@@ -141,6 +143,20 @@ def _accounts() -> int:
         )[1]
         for channel in Channel.values
     )
+
+
+def _replies() -> int:
+    """Only where there are none: one that somebody has taken out stays out."""
+    if KeywordReply.objects.exists():
+        return 0
+    known = {
+        "platform": settings.PLATFORM_BASE_URL,
+        "support_email": settings.SUPPORT_EMAIL,
+        "support_phone": settings.SUPPORT_PHONE,
+    }
+    rows = _read("keyword_replies.yaml")
+    new = [KeywordReply(**row | {"reply": row["reply"].format_map(known)}) for row in rows]
+    return len(KeywordReply.objects.bulk_create(new))
 
 
 def _groups() -> int:

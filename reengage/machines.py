@@ -22,7 +22,7 @@ from redis.exceptions import RedisError
 
 from messaging import accounts, heartbeat
 from messaging.heartbeat import Lane
-from messaging.models import Channel, Heartbeat, HeartbeatKind
+from messaging.models import Channel, EventKind, Heartbeat, HeartbeatKind, ProviderEvent
 
 SCHEDULER_SILENT = timedelta(minutes=2)
 WORKER_SILENT = timedelta(minutes=1)
@@ -30,6 +30,7 @@ LANE_SILENT = timedelta(minutes=3)  # rung every minute, or looked after by poll
 RUN_TOO_LONG = timedelta(minutes=2)  # twice what Celery lets it run
 LAG_TOO_LONG = timedelta(minutes=10)
 LAG_GROWS_FROM = timedelta(minutes=3)
+REPORTS_WAIT = timedelta(minutes=5)  # they are taken within a minute
 # /healthz answers within two seconds, whatever hangs.
 ANSWER_SECONDS = 1.5
 REDIS_SECONDS = 0.5
@@ -53,6 +54,7 @@ def checks(now: datetime) -> list[Check]:
         _scheduler(now),
         _workers(now),
         *(_lane(Channel(channel), lanes.get(channel), now) for channel in Channel.values),
+        _reports(now),
     ]
 
 
@@ -106,6 +108,19 @@ def _lane_problems(
         yield words + because
     elif _grows(lane.lags):
         yield f"{words}, and it gets longer{because}"
+
+
+def _reports(now: datetime) -> Check:
+    """Whether what comes in is taken: a STOP that waits is worse than a figure that does."""
+    open_ = ProviderEvent.objects.filter(processed_at=None)
+    waits = open_.filter(parked_at=None, received_at__lt=now - REPORTS_WAIT)
+    if waits.exists():  # by idx_provider_events_open
+        why = f"Reports and answers have waited for over {span(REPORTS_WAIT)}: nobody takes them."
+        return Check("reports", is_ok=False, why=why)
+    if open_.filter(parked_at__isnull=False, kind=EventKind.INBOUND).exists():
+        why = "A doctor's message could not be taken. It may be a STOP: look at it."
+        return Check("reports", is_ok=False, why=why)
+    return Check("reports", is_ok=True, why="Nothing waits.")
 
 
 def _grows(lags: Sequence[float]) -> bool:

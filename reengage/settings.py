@@ -20,9 +20,9 @@ from reengage.sidebar import SIDEBAR
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
-def local_secret_key() -> str:
-    """A random key of this checkout's own, made once; production sets SECRET_KEY instead."""
-    path = BASE_DIR / ".data" / "secret_key"
+def local_key(name: str) -> str:
+    """A random key of this checkout's own, made once; production sets its keys instead."""
+    path = BASE_DIR / ".data" / name
     path.parent.mkdir(exist_ok=True)
     with contextlib.suppress(FileExistsError):
         path.touch(mode=0o600, exist_ok=False)
@@ -47,7 +47,7 @@ if not (DATABASE_URL and REDIS_URL):
 
 DEBUG: bool = env.bool("DEBUG", default=False)
 PRODUCTION: bool = env.bool("PRODUCTION", default=False)
-SECRET_KEY: str = env.str("SECRET_KEY", default="" if PRODUCTION else local_secret_key())
+SECRET_KEY: str = env.str("SECRET_KEY", default="" if PRODUCTION else local_key("secret_key"))
 if not SECRET_KEY:
     raise ImproperlyConfigured("SECRET_KEY is not set. Set it to a long random text.")
 PUBLIC_BASE_URL: str = env.str("PUBLIC_BASE_URL", default="http://127.0.0.1:8000").rstrip("/")
@@ -284,7 +284,10 @@ SEND_HOURS: dict[str, tuple[time, time]] = {
     "email": (time(8), time(21)),
 }
 # Channels on which a doctor must have given consent before the first message.
-CONSENT_REQUIRED: frozenset[str] = frozenset(env.list("CONSENT_REQUIRED", default=["whatsapp"]))
+# WhatsApp's own rules ask for it, whatever is set here.
+CONSENT_REQUIRED: frozenset[str] = frozenset(
+    {"whatsapp", *env.list("CONSENT_REQUIRED", default=[])}
+)
 STEP_EXPIRES_AFTER = timedelta(hours=48)
 SEND_WINDOW_SIZE: int = env.int("SEND_WINDOW_SIZE", default=1000)
 # The times of a window, each shorter than the next: begun by, ended by, its task cut, taken away.
@@ -334,16 +337,48 @@ WEBHOOK_KEYS: dict[str, list[str]] = {
 SPOOL_DIR = Path(env.str("SPOOL_DIR", default=str(BASE_DIR / ".data" / "spool")))
 SENDER_ADDRESS: str = env.str("SENDER_ADDRESS", default="CLIRNET, India")
 
+# --- Privacy -----------------------------------------------------------------------------
+# What people who asked to be erased are recognised by when a file brings them again, newest first.
+# A former key stays at the end for as long as there are people who were erased with it.
+ERASURE_KEYS: list[str] = env.list("ERASURE_KEY", default=[])
+if not (ERASURE_KEYS or PRODUCTION):
+    ERASURE_KEYS = [local_key("erasure_key")]
+if not ERASURE_KEYS:
+    raise ImproperlyConfigured("ERASURE_KEY is not set. Set it to a long random text, and keep it.")
+if PRODUCTION and DEBUG:
+    raise ImproperlyConfigured("DEBUG shows visitors what is private: PRODUCTION forbids it.")
+# What was said to doctors, and by them, is kept so long; counts and facts stay.
+RETENTION: timedelta = timedelta(days=env.int("RETENTION_DAYS", default=400))
+# Files that wait for their preview to be confirmed in the admin, in a folder of their own.
+IMPORT_EXPORT_TMP_STORAGE_CLASS = "import_export.tmp_storages.MediaStorage"
+
 # --- Logging: ids and counts only, never a doctor's name, phone, address or token -----------
+# Whatever any of them is told to log, the formatter leaves out (messaging/privacy/logs.py).
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "filters": {"tokens": {"()": "messaging.links.masked.Tokens"}},
-    "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["tokens"]}
+    "formatters": {
+        "line": {
+            "()": "messaging.privacy.logs.Discreet",
+            "format": "{asctime} {levelname} {name}: {message}",
+            "style": "{",
+        }
     },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {
+        # With handlers of their own, which know nothing of that.
+        "django": {"handlers": [], "level": "INFO", "propagate": True},
+        "django.server": {"handlers": [], "level": "INFO", "propagate": True},
+        "gunicorn.error": {"handlers": [], "propagate": True},
+        "gunicorn.access": {"handlers": [], "propagate": True},
+        "py.warnings": {"handlers": [], "propagate": True},
+        # They write down what they send, names and all.
+        **{
+            name: {"level": "WARNING"}
+            for name in ("botocore", "django.db.backends", "twilio", "urllib3")
+        },
+    },
 }
 
 # --- Admin theme -------------------------------------------------------------------------

@@ -75,6 +75,7 @@ SIDEBAR: dict[str, Any] = {
             _item("Doctors", "stethoscope", "segments", "doctor"),
             _item("Segments", "groups", "segments", "usersegment"),
             _item("Imports", "upload_file", "segments", "importrun"),
+            _item("Erased persons", "person_off", "segments", "erasedperson"),
         ),
         _group(
             "What doctors do",

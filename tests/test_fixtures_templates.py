@@ -39,6 +39,7 @@ INACTIVITY_DAYS = {
 OUR_SCHEDULES = {
     "identify-no-shows": ("*/10", "*", "segments.tasks.identify_no_show_registrants"),
     "enroll-doctors": ("50", "*", "campaigns.tasks.enroll_segments"),
+    "forget-what-is-old": ("30", "4", "messaging.tasks.forget_what_is_old"),
     "dispatch-messages": ("*", "*", "messaging.tasks.dispatch_due"),
     "reap-expired-leases": ("*", "*", "messaging.tasks.reap_expired_leases"),
     "reconcile-unknown": ("*/10", "*", "messaging.tasks.reconcile_unknown"),
@@ -243,7 +244,7 @@ def strategy_schedules() -> dict[str, tuple[str, str, str]]:
 def test_schedules_are_the_strategys_and_ours() -> None:
     theirs = strategy_schedules()
     assert len(theirs) == 6
-    assert len(load(FIXTURES / "schedules.yaml")) == len(SCHEDULES) == 16
+    assert len(load(FIXTURES / "schedules.yaml")) == len(SCHEDULES) == 17
     rows = {
         name: (row["crontab"]["minute"], row["crontab"]["hour"], row["task"])
         for name, row in SCHEDULES.items()

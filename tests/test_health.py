@@ -15,7 +15,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from messaging import heartbeat
-from messaging.models import Heartbeat, ProviderAccount
+from messaging.models import EventKind, Heartbeat, ProviderAccount, ProviderEvent
 from reengage import machines
 from reengage.machines import Check
 from tests import engine
@@ -55,8 +55,32 @@ def wrong() -> dict[str, str]:
 def test_everything_is_well_where_everything_was_just_heard_of() -> None:
     assert wrong() == {}
     assert [check.name for check in machines.checks(NOW)] == [
-        *("scheduler", "workers", "whatsapp lane", "sms lane", "email lane")
+        *("scheduler", "workers", "whatsapp lane", "sms lane", "email lane", "reports")
     ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "parked", "after", "is_ok"),
+    [
+        ("delivered", False, 4 * MINUTE, True),
+        ("delivered", False, 6 * MINUTE, False),
+        ("delivered", True, 6 * MINUTE, True),  # its message may still come
+        ("received", True, timedelta(0), False),
+    ],
+)
+def test_reports_that_nobody_takes_are_red(
+    kind: str, parked: bool, after: timedelta, is_ok: bool
+) -> None:
+    kinds = {"delivered": EventKind.DELIVERED, "received": EventKind.INBOUND}
+    ProviderEvent.objects.create(
+        provider="twilio",
+        event_key="SM1",
+        kind=kinds[kind],
+        occurred_at=NOW - after,
+        received_at=NOW - after,
+        parked_at=NOW if parked else None,
+    )
+    assert ("reports" not in wrong()) is is_ok
 
 
 @pytest.mark.parametrize(
@@ -191,7 +215,8 @@ def test_healthz_says_that_all_is_well_to_anybody() -> None:
     status, answer, _ = ask()
     assert (status, answer["ok"]) == (200, True)
     assert list(answer["checks"]) == [
-        *("database", "scheduler", "workers", "whatsapp lane", "sms lane", "email lane", "redis")
+        *("database", "scheduler", "workers", "whatsapp lane", "sms lane", "email lane"),
+        *("reports", "redis"),
     ]
     assert {tuple(check) for check in answer["checks"].values()} == {("ok", "warning", "why")}
     assert all(check["ok"] and check["why"] for check in answer["checks"].values())

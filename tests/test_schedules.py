@@ -15,7 +15,7 @@ from kombu.utils import symbol_by_name
 from time_machine import Traveller
 
 from campaigns.models import Campaign
-from messaging.models import MessageTemplate, ProviderAccount
+from messaging.models import KeywordReply, MessageTemplate, ProviderAccount
 from reengage.beat import Scheduler
 from reengage.celery import app
 from reengage.initial import Created, create_missing
@@ -58,6 +58,7 @@ SCHEDULES: dict[str, tuple[str, list[str]]] = {
     "daily-analytics": ("campaigns.tasks.calculate_daily_campaign_analytics", ["23:00"]),
     "cleanup-expired-segments": ("segments.tasks.cleanup_expired_segments", ["03:00"]),
     "audit-deliveries": ("messaging.tasks.audit_deliveries", ["04:10"]),
+    "forget-what-is-old": ("messaging.tasks.forget_what_is_old", ["04:30"]),
     "check-template-approvals": ("messaging.tasks.check_template_approvals", ["05:15"]),
 }
 
@@ -110,7 +111,7 @@ def run(clock: Clock, traveller: Traveller, start: datetime, end: datetime) -> N
 
 
 def test_schedules_created_are_exactly_these() -> None:
-    assert create_missing() == Created(51, 4, len(SCHEDULES), 3, 3)
+    assert create_missing() == Created(51, 4, len(SCHEDULES), 3, 3, 5)
     rows = PeriodicTask.objects.select_related("crontab")
     assert {row.name: row.task for row in rows} == {
         name: task for name, (task, _) in SCHEDULES.items()
@@ -141,6 +142,15 @@ def test_task_of_every_schedule_is_registered() -> None:
     assert set(PeriodicTask.objects.values_list("task", flat=True)) - app.tasks.keys() == set()
 
 
+def test_keyword_replies_are_as_messages_are_compared_and_fit_one_message() -> None:
+    create_missing()
+    for reply in KeywordReply.objects.all():
+        before = reply.keyword
+        reply.full_clean()
+        assert reply.keyword == before
+        assert "{" not in reply.reply
+
+
 def test_created_again_changes_nothing_that_was_edited() -> None:
     create_missing()
     rare = CrontabSchedule.objects.create(minute="5", hour="4", timezone=INDIA)
@@ -152,8 +162,10 @@ def test_created_again_changes_nothing_that_was_edited() -> None:
     Campaign.objects.get(segment_type="aida_users").steps.all().delete()
     ProviderAccount.objects.filter(channel="sms").update(is_paused=True)
     Group.objects.get(name="Analyst").permissions.clear()
+    KeywordReply.objects.filter(keyword="DEMO").update(reply="Ours")
+    KeywordReply.objects.filter(keyword="HELP").delete()
 
-    assert create_missing() == Created(0, 0, 1, 0, 0)
+    assert create_missing() == Created(0, 0, 1, 0, 0, 0)
 
     assert PeriodicTask.objects.get(name="schedule-messages").crontab == rare
     assert not PeriodicTask.objects.get(name="daily-analytics").enabled
@@ -165,7 +177,9 @@ def test_created_again_changes_nothing_that_was_edited() -> None:
     assert not Campaign.objects.get(segment_type="aida_users").steps.exists()
     assert ProviderAccount.objects.get(channel="sms").is_paused
     assert not Group.objects.get(name="Analyst").permissions.exists()
-    assert create_missing() == Created(0, 0, 0, 0, 0)
+    assert KeywordReply.objects.get(keyword="DEMO").reply == "Ours"
+    assert not KeywordReply.objects.filter(keyword="HELP").exists()
+    assert create_missing() == Created(0, 0, 0, 0, 0, 0)
 
 
 # --- When they fire -------------------------------------------------------------------------

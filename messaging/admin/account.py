@@ -14,15 +14,17 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.text import get_text_list
 from django.utils.timezone import localtime
 
 from messaging import accounts
-from messaging.models import ProviderAccount
-from messaging.providers import PROVIDERS
+from messaging.models import Channel, ProviderAccount
+from messaging.providers import PROVIDERS, channels_of, configured
 from reengage.admin_base import (
     ActionVariant,
     Confirmation,
     ModelAdmin,
+    ModelForm,
     Notice,
     PageExtrasMixin,
     SelectWidget,
@@ -86,10 +88,39 @@ def state_words(account: ProviderAccount, now: datetime) -> str:
     return f"Waits until {day}{until:%H:%M}: {why[:1].lower()}{why[1:]}{times}"
 
 
+def account_choices() -> list[tuple[str, str]]:
+    """The first account at each provider and those of the settings, and what each is for."""
+    return [(name, f"{name}: {_role(name)}") for name in sorted({*PROVIDERS, *configured()})]
+
+
+def _role(name: str) -> str:
+    """What goes through an account now, or could."""
+    used = [c.label for c in Channel if settings.MESSAGE_PROVIDERS.get(c) == name]
+    if used:
+        return f"{get_text_list(used, 'and')} {'go' if len(used) > 1 else 'goes'} through it now"
+    able = [channel.label for channel in Channel if channel in channels_of(name)]
+    return f"not used now, could carry {get_text_list(able, 'or')}"
+
+
+class AccountForm(ModelForm[ProviderAccount]):
+    """Keeps an account to the channels that its provider carries."""
+
+    def clean(self) -> dict[str, Any]:
+        """Say so where the two do not fit."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        channel, name = cleaned.get("channel"), cleaned.get("provider")
+        if channel and name and channel not in channels_of(name):
+            able = [each.label for each in Channel if each in channels_of(name)]
+            why = f"{name} does not carry {Channel(channel).label}, only"
+            self.add_error("provider", f"{why} {get_text_list(able, 'and')}.")
+        return cleaned
+
+
 @admin.register(ProviderAccount)
 class ProviderAccountAdmin(PageExtrasMixin[ProviderAccount], ModelAdmin[ProviderAccount]):
     """Pause a channel by hand, say how fast it may go and what a message costs."""
 
+    form = AccountForm
     list_display = ("name", "state", "why", "rate", "price_per_message")
     actions_detail = ("try_again",)
     fieldsets = (
@@ -153,10 +184,14 @@ class ProviderAccountAdmin(PageExtrasMixin[ProviderAccount], ModelAdmin[Provider
     def formfield_for_dbfield(
         self, db_field: models.Field[Any, Any], request: HttpRequest, **kwargs: Any
     ) -> Any:
-        """Choose the provider among those that there are."""
+        """Choose among the accounts that there are."""
         if db_field.name == "provider":
-            names = [(name, name) for name in sorted(PROVIDERS)]
-            return forms.ChoiceField(choices=names, widget=SelectWidget(choices=names))
+            names = account_choices()
+            help_text = "A second account at a provider is listed once its variables are set."
+            widget = SelectWidget(choices=names)
+            return forms.ChoiceField(
+                label="Account", choices=names, widget=widget, help_text=help_text
+            )
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def save_model(

@@ -23,6 +23,7 @@ from reengage.admin_base import (
     ModelAdmin,
     ModelForm,
     TextareaWidget,
+    User,
     action,
     confirm,
     display,
@@ -30,6 +31,11 @@ from reengage.admin_base import (
 )
 from segments.admin.base import ImportedAdmin
 from segments.admin.search import DoctorSearchMixin
+
+_FOR_GOOD = (
+    "The person asked to be erased. Should they wish to come back, delete their entry under "
+    "“Erased persons” first."
+)
 
 
 class StandingFilter(DropdownFilter):
@@ -169,15 +175,18 @@ class UnsubscribeRecordAdmin(DoctorSearchMixin, BigTableMixin, ModelAdmin[Unsubs
         """Ask first; then take back those that hold, and say how many."""
         if not self.has_take_back_permission(request):
             raise PermissionDenied
-        standing = list(records.filter(revoked_at=None).select_related("doctor"))
+        holding = records.filter(revoked_at=None)
+        standing = list(holding.filter(doctor__erased=None).select_related("doctor"))
+        if kept := holding.exclude(doctor__erased=None).count():
+            messages.warning(request, f"Opt-outs that stay: {kept}. {_FOR_GOOD}")
         if not standing:
-            messages.warning(request, "Nothing to do: taken back already.")
+            if not kept:
+                messages.warning(request, "Nothing to do: taken back already.")
             return redirect(back)
         if not is_confirmed(request):
             return confirm(self, request, _question(standing, request), back)
-        for record in standing:
-            optout.opt_in(record, timezone.now())
-        messages.success(request, f"Opt-outs taken back: {len(standing)}.")
+        done = sum(optout.opt_in(record, timezone.now()) for record in standing)
+        messages.success(request, f"Opt-outs taken back: {done}.")
         return None
 
 
@@ -202,9 +211,9 @@ def _question(standing: list[UnsubscribeRecord], request: HttpRequest) -> Confir
 class ConsentRecordAdmin(DoctorSearchMixin, BigTableMixin, ImportedAdmin[ConsentRecord]):
     """Consent, given and withdrawn. A new fact is a new row; rows are not edited."""
 
-    list_display = ("doctor", "channel", "given", "recorded_at", "source")
+    list_display = ("doctor", "channel", "given", "recorded_at", "source", "entered")
     list_filter = (("channel", ChoicesDropdownFilter),)
-    list_select_related = ("doctor",)
+    list_select_related = ("doctor", "recorded_by", "import_run")
     autocomplete_fields = ("doctor",)
     add_fieldsets = (
         (
@@ -239,3 +248,13 @@ class ConsentRecordAdmin(DoctorSearchMixin, BigTableMixin, ImportedAdmin[Consent
     def given(self, record: ConsentRecord) -> str:
         """In words."""
         return "Given" if record.is_given else "Withdrawn"
+
+    @display(description="entered by")
+    def entered(self, record: ConsentRecord) -> str:
+        """The person, or the file."""
+        return str(record.recorded_by or record.import_run or "")
+
+    def save_model(self, request: HttpRequest, obj: ConsentRecord, form: Any, change: Any) -> None:
+        """Keep who entered it."""
+        obj.recorded_by = request.user if isinstance(request.user, User) else None
+        super().save_model(request, obj, form, change)

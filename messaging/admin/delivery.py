@@ -8,13 +8,14 @@ from datetime import datetime
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.timezone import localtime
 
 from messaging import accounts
+from messaging.admin import delivery_tables
 from messaging.admin.account import state_of, state_words
 from messaging.admin.again import SendAgainMixin
 from messaging.admin.evidence import EvidenceMixin
-from messaging.models import AttemptOutcome, DeliveryAttempt, MessageDelivery
+from messaging.evidence import outcome, why_skipped
+from messaging.models import DeliveryAttempt, MessageDelivery
 from reengage.admin_base import (
     ChoicesDropdownFilter,
     Notice,
@@ -52,12 +53,6 @@ STATUS_WORDS = {
     "unknown": "The provider did not answer. It may have arrived, so it is not sent again by "
     "itself; it ends by a report, or as failed after 24 hours.",
 }
-
-VERDICT_WORDS = {"pass": "yes", "defer": "not yet", "skip": "no"}
-
-
-def _when(moment: datetime | None) -> str:
-    return f"{localtime(moment):%d %b %Y, %H:%M:%S}" if moment else ""
 
 
 @admin.register(MessageDelivery)
@@ -122,20 +117,18 @@ class MessageDeliveryAdmin(
     @display(description="why")
     def reason(self, delivery: MessageDelivery) -> str:
         """Why it was skipped or failed, in words."""
-        why = delivery.get_skip_reason_display() or delivery.error_message or ""
-        return f"{why}: {delivery.skip_detail}" if why and delivery.skip_detail else why
+        return why_skipped(delivery) if delivery.skip_reason else delivery.error_message or ""
 
     def notices(self, request: HttpRequest, obj: MessageDelivery) -> list[Notice]:
-        """What the status means."""
+        """What became of it in one sentence, and what its status means."""
         trouble = obj.status in ("failed", "unknown")
         level = "error" if trouble else "warning" if obj.status == "skipped" else "info"
-        why = self.reason(obj)
-        notice = Notice(level, STATUS_WORDS[obj.status], [why] if why else [])
+        notice = Notice(level, outcome(obj), [STATUS_WORDS[obj.status]])
         return [notice, *_overdue(obj, timezone.now())]
 
     def tables(self, request: HttpRequest, obj: MessageDelivery) -> list[Table]:
-        """Gates, attempts and reports."""
-        return [_gates(obj), _attempts(obj), _events(obj)]
+        """Gates, attempts, reports, opens and clicks, and what the doctor said to it."""
+        return delivery_tables.of(request, obj)
 
 
 def _overdue(delivery: MessageDelivery, now: datetime) -> list[Notice]:
@@ -146,69 +139,6 @@ def _overdue(delivery: MessageDelivery, now: datetime) -> list[Notice]:
     if account is not None and state_of(account, now) != "well":
         return [Notice("warning", f"Its time has come. {account}:", [state_words(account, now)])]
     return [Notice("info", "Its time has come: it goes with one of the next rounds.")]
-
-
-def _gates(delivery: MessageDelivery) -> Table:
-    """The trace: each check that was made, and what it said."""
-    return Table(
-        title="Checks before sending",
-        headers=("Check", "May it go?", "Because"),
-        rows=[
-            (
-                str(gate.get("gate", "")).capitalize(),
-                VERDICT_WORDS.get(gate.get("verdict"), gate.get("verdict")),
-                gate.get("detail"),
-            )
-            for gate in delivery.trace or []
-        ],
-        empty="No check has held it back."
-        if delivery.status != "scheduled"
-        else "Not checked yet: that is done when its time comes.",
-    )
-
-
-def _attempts(delivery: MessageDelivery) -> Table:
-    attempts = delivery.attempts.select_related("account").order_by("pk")
-    return Table(
-        title="Attempts",
-        headers=("Began", "Ended", "Account", "Outcome", "For the caps", "Provider said"),
-        rows=[
-            (
-                _when(attempt.authorised_at),
-                _when(attempt.finished_at),
-                attempt.account,
-                attempt.get_outcome_display(),
-                _for_the_caps(attempt),
-                f"{attempt.error_code} {attempt.error_message}".strip() or attempt.external_id,
-            )
-            for attempt in attempts
-        ],
-        empty="It was not handed to a provider.",
-    )
-
-
-def _for_the_caps(attempt: DeliveryAttempt) -> str:
-    """Whether the frequency caps count it (messaging/facts.py)."""
-    is_counted = attempt.counts or attempt.outcome == AttemptOutcome.WRITTEN_OFF
-    return "counts" if is_counted else "does not count"
-
-
-def _events(delivery: MessageDelivery) -> Table:
-    return Table(
-        title="Reports",
-        headers=("Happened", "Received", "What", "From", "Counted"),
-        rows=[
-            (
-                _when(event.occurred_at),
-                _when(event.received_at),
-                event.get_kind_display(),
-                event.provider,
-                "no: a machine" if event.is_machine else "yes" if event.processed_at else "waits",
-            )
-            for event in delivery.events.order_by("occurred_at")
-        ],
-        empty="No report has come.",
-    )
 
 
 @admin.register(DeliveryAttempt)

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import F, QuerySet
+from django.db.models import Case, F, QuerySet, When
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from messaging import inbound
-from messaging.models import InboundMessage, KeywordReply, MessageDelivery
+from messaging.models import InboundKind, InboundMessage, KeywordReply, MessageDelivery
 from reengage.admin_base import (
     ActionVariant,
     ChoicesDropdownFilter,
@@ -43,10 +43,17 @@ _QUESTION = Confirmation(
     question="It leaves the list of what waits. Has the doctor been answered, or needs no answer?",
     button="Mark as handled",
 )
+_OPT_OUT = Confirmation(
+    title="Opt the doctor out",
+    question="The doctor gets nothing more on the channel of this message, and the message counts "
+    "as handled. Does the doctor want that?",
+    button="Opt out",
+)
 _KIND_WORDS = {
     "stop": "The doctor opted out of this channel. That was done at once.",
     "start": "The doctor came back to this channel. That was done at once.",
     "keyword": "Answered by itself.",
+    "doubt": "Somebody has read it.",
     "other": "Somebody has read it.",
 }
 
@@ -74,7 +81,7 @@ class WaitingFilter(DropdownFilter):
 class InboundMessageAdmin(
     DoctorSearchMixin, PageExtrasMixin[InboundMessage], ReadOnlyAdmin[InboundMessage]
 ):
-    """Messages from doctors: what waits for somebody first, then what was handled last."""
+    """Messages from doctors: what waits first, of that what may opt out, then what was handled."""
 
     list_display = ("words", "who", "channel", "received_at", "state", "kind")
     list_filter = (
@@ -84,7 +91,7 @@ class InboundMessageAdmin(
     )
     list_select_related = ("doctor",)
     actions = ("handle_selected",)
-    actions_detail = ("handle",)
+    actions_detail = ("handle", "opt_out")
     fieldsets = (
         (None, {"fields": ("message", "doctor", "sender", "channel", "received_at", "answers")}),
         ("What became of it", {"fields": ("kind", "handled_at", "handled_by")}),
@@ -101,8 +108,11 @@ class InboundMessageAdmin(
         return (*shown, self.answer_fieldset) if obj and obj.reply else shown
 
     def get_ordering(self, request: HttpRequest) -> Any:
-        """By idx_inbound_messages_inbox."""
-        return (F("handled_at").desc(nulls_first=True), "-pk")
+        """By idx_inbound_messages_inbox; only among the few that wait is there more to sort."""
+        may_opt_out = Case(
+            When(handled_at=None, kind=InboundKind.DOUBT, then=0), default=1
+        )  # what a person should see first
+        return (F("handled_at").desc(nulls_first=True), may_opt_out.asc(), "-pk")
 
     def has_handle_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Whoever answers doctors."""
@@ -127,6 +137,8 @@ class InboundMessageAdmin(
     @display(description="doctor")
     def who(self, received: InboundMessage) -> str:
         """The doctor; the number where nobody has it."""
+        if received.doctor is None and not received.sender:
+            return "Somebody who was erased"
         if received.doctor is None:
             return f"Nobody's number: {received.sender}"
         return str(received.doctor)
@@ -156,7 +168,18 @@ class InboundMessageAdmin(
             lines.append(
                 "No doctor has this number, so a wish to opt out has to be entered by hand."
             )
-        return [Notice("warning", "It waits for somebody to answer it.", lines)]
+        if obj.kind == InboundKind.DOUBT and obj.doctor:
+            lines.append(
+                "The doctor may want to opt out: “Opt out” above does it, for this channel."
+            )
+        lines.append(
+            "Answer the doctor by phone, e-mail or in the provider's own inbox; then mark it as "
+            "handled."
+        )
+        title = "It waits for somebody to answer it."
+        if obj.kind == InboundKind.DOUBT:
+            title = "This may be a wish to opt out. It waits for somebody to read it."
+        return [Notice("warning", title, lines)]
 
     def tables(self, request: HttpRequest, obj: InboundMessage) -> list[Table]:
         """What the doctor got and wrote lately."""
@@ -175,6 +198,28 @@ class InboundMessageAdmin(
         if received.filter(handled_at=None).exists() and not is_confirmed(request):
             return confirm(self, request, _QUESTION, back)  # a link alone changes nothing
         self._handle(request, received)
+        return redirect(back)
+
+    @action(
+        description="Opt out",
+        icon="unsubscribe",
+        permissions=["handle"],
+        variant=ActionVariant.DANGER,
+    )
+    def opt_out(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The button for a wish to opt out that a person read."""
+        back = reverse("admin:messaging_inboundmessage_change", args=[object_id])
+        if not self.has_handle_permission(request):
+            raise PermissionDenied
+        received = self.get_queryset(request).filter(pk=object_id)
+        waits = received.filter(handled_at=None, doctor__isnull=False)
+        if waits.exists() and not is_confirmed(request):
+            return confirm(self, request, _OPT_OUT, back)  # a link alone changes nothing
+        now = timezone.now()
+        if any(inbound.opt_out_writer(each, request.user, now) for each in waits):
+            messages.success(request, "The doctor is opted out of this channel.")
+        else:
+            messages.warning(request, "Nothing to do: handled already, or nobody has the number.")
         return redirect(back)
 
     @admin.action(description="Mark as handled", permissions=["handle"])
@@ -262,7 +307,8 @@ class KeywordReplyAdmin(ModelAdmin[KeywordReply]):
             None,
             {
                 "fields": ("keyword", "channel", "reply", "is_active"),
-                "description": "STOP and START need no entry: they act by themselves.",
+                "description": "STOP and START need no entry: they act by themselves. Variables "
+                "are not filled in replies.",
             },
         ),
     )

@@ -8,8 +8,10 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.html import format_html
 
+from messaging import reported
 from messaging.models import ProviderEvent, SandboxMessage
 from messaging.preview import locked
 from reengage.admin_base import DropdownFilter, ReadOnlyAdmin, display
@@ -44,7 +46,7 @@ class ProviderEventAdmin(DoctorSearchMixin, ReadOnlyAdmin[ProviderEvent]):
         "provider",
         "occurred_at",
         "received_at",
-        "processed_at",
+        "done",
         "cause",
     )
     list_filter = (WaitingFilter,)
@@ -58,7 +60,13 @@ class ProviderEventAdmin(DoctorSearchMixin, ReadOnlyAdmin[ProviderEvent]):
     @display(description="caused by")
     def cause(self, event: ProviderEvent) -> str:
         """A machine's opens and clicks are kept, not counted."""
-        return "A machine (not counted)" if event.is_machine else "The doctor or the provider"
+        machine = reported.why_machine(event)
+        return f"A machine; {machine}" if machine else "The doctor or the provider"
+
+    @display(description="what was done")
+    def done(self, event: ProviderEvent) -> str:
+        """Counted, waits, put aside or ignored."""
+        return reported.fate(event, timezone.now())
 
 
 @admin.register(SandboxMessage)

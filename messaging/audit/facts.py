@@ -5,12 +5,15 @@ from __future__ import annotations
 from messaging.audit.finding import IN_SCOPE, Found, Scope, find, said
 from messaging.track import TRY_AGAIN_FOR
 
-# By idx_provider_events_open.
+# By idx_provider_events_open and, for what doctors wrote, idx_provider_events_parked: each of those
+# is taken in at last, so one that stays aside could not be read.
 _NOT_COUNTED = f"""
     SELECT 'event', id, 'It came at ' || {said("received_at")}
-           || ' and was neither counted nor put aside.'
+           || CASE WHEN parked_at IS NULL THEN ' and was neither counted nor put aside.'
+              ELSE ' from a doctor, and could not be read.' END
     FROM provider_events
-    WHERE processed_at IS NULL AND parked_at IS NULL AND received_at < %(overdue)s
+    WHERE processed_at IS NULL AND (parked_at IS NULL OR kind = 'inbound')
+      AND received_at < %(overdue)s
 """  # noqa: S608  only constants are put in
 # By idx_provider_events_parked. A report is tried again for a day (messaging/track.py).
 _LEFT_ASIDE = f"""

@@ -8,6 +8,5 @@ hits.py      a hit becomes an event, in the database or, while that is away, on 
 patience.py  no request waits longer for the database than a person would
 throttle.py  whoever tries tokens is turned away
 masked.py    no token stands in a log
-masked.py    no token stands in a log
 views.py     /r/, /o/ and the form of SMS with the DLT header
 """

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 import uuid
+from collections import deque
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -108,9 +111,44 @@ def _keep(found: Remembered, hit: Hit) -> None:
         "delivery": str(found.delivery_id),
     }
     try:
-        spool.append(SPOOLED, line)
+        _disk.keep(line)
     except OSError as error:  # the doctor gets where the link leads all the same
         logger.error("a hit is lost: %s", error.strerror or type(error).__name__)  # noqa: TRY400
+
+
+class _Disk:
+    """The way to the spool: whoever's turn it is writes what all the others wait with, too.
+
+    A disk takes many lines in the time of one, and all hits come this way while the database is
+    away.
+    """
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+        self._waiting: deque[tuple[dict[str, Any], Future[None]]] = deque()
+
+    def keep(self, line: dict[str, Any]) -> None:
+        """Return when the line is on the disk. OSError: it is not."""
+        done: Future[None] = Future()
+        self._waiting.append((line, done))
+        with self._turn:
+            if not done.done():
+                self._write()
+        done.result()
+
+    def _write(self) -> None:
+        batch = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        try:
+            spool.extend(SPOOLED, [line for line, _ in batch])
+        except OSError as error:
+            for _, done in batch:
+                done.set_exception(error)
+        else:
+            for _, done in batch:
+                done.set_result(None)
+
+
+_disk = _Disk()
 
 
 def from_spool(lines: list[Any]) -> None:

@@ -39,9 +39,25 @@ class DatabaseAwayError(Exception):
 
 
 class _Away:
-    """Until when nobody asks, on the monotonic clock; of the process, for all its threads."""
+    """Until when nobody asks, on the monotonic clock; of the process, for all its threads.
+
+    After that one thread asks, and the others go on without until it has its answer: a database
+    that hangs would keep all of them waiting again.
+    """
 
     until = 0.0
+    lock = threading.Lock()
+
+    @classmethod
+    def begin(cls, now: float) -> None:
+        """Go on, or DatabaseAwayError."""
+        if not cls.until:
+            return
+        with cls.lock:
+            if now < cls.until:
+                raise DatabaseAwayError
+            if cls.until:
+                cls.until = now + PATIENCE + AWAY
 
 
 def ask(work: Callable[[], T]) -> T:
@@ -50,15 +66,14 @@ def ask(work: Callable[[], T]) -> T:
     DatabaseAwayError after about two seconds at most; what `work` was doing may still be done.
     """
     began = time.monotonic()
-    if began < _Away.until:
-        raise DatabaseAwayError
+    _Away.begin(began)
     # Asking whether it lives would wait, too.
     connection.health_check_done = True  # type: ignore[attr-defined]  # the stubs lack it
     is_first = True
     while True:
         try:
             with _cut_off(began + PATIENCE):
-                return work()
+                answer = work()
         except (OperationalError, InterfaceError) as error:
             if connection.in_atomic_block:  # the caller's transaction is lost with it
                 raise
@@ -69,6 +84,9 @@ def ask(work: Callable[[], T]) -> T:
             _Away.until = time.monotonic() + AWAY
             logger.warning("The database does not answer (%s).", type(error).__name__)
             raise DatabaseAwayError from error
+        else:
+            _Away.until = 0.0
+            return answer
 
 
 class _Ticket:

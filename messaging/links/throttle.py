@@ -1,4 +1,7 @@
-"""Whoever tries tokens that are nobody's is turned away for a while. Without a cache, nobody is."""
+"""Whoever tries tokens that are nobody's is told to wait. Without a cache, nobody is.
+
+A token that somebody has is served all the same: it is looked up before this is asked.
+"""
 
 from __future__ import annotations
 

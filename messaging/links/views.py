@@ -36,9 +36,17 @@ def not_known(request: HttpRequest) -> HttpResponse:
     return private(render(request, "404.html", status=404))
 
 
-def turned_away(request: HttpRequest) -> HttpResponse:
-    """The same page for who tried too many of them."""
-    response = private(render(request, "404.html", status=429))
+def missed(request: HttpRequest) -> HttpResponse:
+    """Answer to a link that nobody has. Who tried too many of them is told to wait.
+
+    Only misses are counted and turned away: many doctors share one address of their carrier, so
+    a link that somebody has is looked up first and always served.
+    """
+    who = throttle.address(request)
+    if not throttle.is_turned_away(who):
+        throttle.missed(who)
+        return not_known(request)
+    response = private(render(request, "messaging/turned_away.html", status=429))
     response["Retry-After"] = str(throttle.SECONDS)
     return response
 
@@ -58,16 +66,12 @@ def follow_link(request: HttpRequest, token: str, link: str = "target") -> HttpR
 
     `link`: target; or hidden, which leads to the same place.
     """
-    who = throttle.address(request)
-    if throttle.is_turned_away(who):
-        return turned_away(request)
     try:
         found = _take(request, token, EventKind.CLICKED, link)
     except DatabaseAwayError:
         return away(request)
     if found is None:
-        throttle.missed(who)
-        return not_known(request)
+        return missed(request)
     if not target.is_allowed(found.target_url):
         logger.error("the link of delivery %s leads to a host not allowed", found.delivery_id)
         return not_known(request)
@@ -78,14 +82,12 @@ def follow_link(request: HttpRequest, token: str, link: str = "target") -> HttpR
 @never_cache
 @require_safe
 def open_pixel(request: HttpRequest, token: str) -> HttpResponse:
-    """Count an open; an unknown token gets the same picture, and so does who tries them."""
-    who = throttle.address(request)
-    if not throttle.is_turned_away(who):
-        try:
-            if _take(request, token, EventKind.OPENED, "pixel") is None:
-                throttle.missed(who)
-        except DatabaseAwayError:
-            logger.info("an open of an older message is not counted: the database is away")
+    """Count an open; an unknown token gets the same picture."""
+    try:
+        if _take(request, token, EventKind.OPENED, "pixel") is None:
+            throttle.missed(throttle.address(request))
+    except DatabaseAwayError:
+        logger.info("an open of an older message is not counted: the database is away")
     return private(HttpResponse(_PIXEL, content_type="image/gif"))
 
 

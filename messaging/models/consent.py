@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib.postgres.functions import TransactionNow
 from django.db import models
 from django.db.models import Q
@@ -109,6 +110,14 @@ class ConsentRecord(models.Model):
     source = models.CharField(max_length=100, help_text="Such as sign-up form, 2026 version.")
     text_shown = models.TextField(blank=True, help_text="The words that the doctor agreed to.")
     import_run = models.ForeignKey(ImportRun, on_delete=models.SET_NULL, null=True, blank=True)
+    recorded_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Who entered it here. Empty: it came by file.",
+    )
     consent_version = models.IntegerField(
         default=0,
         db_default=0,

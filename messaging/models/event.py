@@ -3,6 +3,7 @@
 from django.contrib.postgres.functions import TransactionNow
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from messaging.models.delivery import MessageDelivery
 from segments.models.fields import UuidV7Field
@@ -101,4 +102,5 @@ class ProviderEvent(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()}, {self.occurred_at:%d %b %Y %H:%M}"
+        occurred = timezone.localtime(self.occurred_at)
+        return f"{self.get_kind_display()}, {occurred:%d %b %Y, %H:%M}"

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
+from django.utils import timezone
 
 from messaging.models.delivery import MessageDelivery
 from messaging.models.event import ProviderEvent
@@ -57,10 +58,26 @@ class KeywordReply(models.Model):
         self.keyword = plain(self.keyword).upper()
         if not self.keyword:
             raise ValidationError({"keyword": "Write a word of letters or digits."})
-        if meaning(self.keyword):
+        if meaning(self.keyword) in ("stop", "start"):
             raise ValidationError(
                 {"keyword": f"{self.keyword} already opts the doctor out or back in."}
             )
+        if self.reply and (wrong := _wrong_with(self.reply)):
+            raise ValidationError({"reply": wrong})
+
+
+def _wrong_with(reply: str) -> str:
+    """What keeps words from going out as they stand, for the form; '': nothing."""
+    from messaging.links.target import is_allowed  # noqa: PLC0415  its package knows the models
+    from messaging.validation.addresses import addresses  # noqa: PLC0415  so does this one
+
+    if "{" in reply or "}" in reply:
+        return "Variables are not filled in replies: write the words without { and }."
+    for _line, address in addresses(reply):
+        if not is_allowed(address if "://" in address else f"https://{address}"):
+            hosts = ", ".join(sorted(settings.LINK_HOSTS)) or "none yet"
+            return f"{address} may not be linked to. Links may lead to: {hosts}."
+    return ""
 
 
 class InboundKind(models.TextChoices):
@@ -69,6 +86,7 @@ class InboundKind(models.TextChoices):
     STOP = "stop", "Opts out"
     START = "start", "Comes back"
     KEYWORD = "keyword", "Keyword"
+    DOUBT = "doubt", "May want to opt out"
     OTHER = "other", "To be read"
 
 
@@ -160,7 +178,14 @@ class InboundMessage(models.Model):
                 name="idx_inbound_messages_replies",
                 condition=Q(reply_status__in=["queued", "sending"]),
             ),
+            # session.open_numbers: who wrote on WhatsApp within a day.
+            models.Index(
+                fields=["sender", "received_at"],
+                name="idx_inbound_messages_session",
+                condition=Q(channel="whatsapp"),
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_channel_display()}, {self.received_at:%d %b %Y %H:%M}"
+        received = timezone.localtime(self.received_at)
+        return f"{self.get_channel_display()}, {received:%d %b %Y, %H:%M}"

@@ -3,6 +3,7 @@
 from django.db import models
 
 from messaging.models.delivery import MessageDelivery
+from messaging.models.inbound import InboundMessage
 from messaging.models.template import Channel
 from segments.models.fields import uuid7
 
@@ -10,13 +11,20 @@ from segments.models.fields import uuid7
 class SandboxMessage(models.Model):
     """A message that would have gone out; it never leaves the machine.
 
-    Its id is the one that the provider was handed: the delivery's, or one of its own for a test,
-    which has no delivery.
+    Its id is the one that the provider was handed: that of the delivery, or of the doctor's message
+    that it answers, or one of its own for a test.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     delivery = models.OneToOneField(
         MessageDelivery, on_delete=models.CASCADE, null=True, related_name="sandbox_message"
+    )
+    answers = models.OneToOneField(
+        InboundMessage,
+        on_delete=models.CASCADE,
+        null=True,
+        related_name="sandbox_message",
+        help_text="What the doctor wrote, where this answers it.",
     )
     channel = models.CharField(max_length=20, choices=Channel, default="", db_default="")
     recipient = models.CharField(max_length=254)
@@ -35,4 +43,4 @@ class SandboxMessage(models.Model):
     @property
     def is_test(self) -> bool:
         """Whether somebody tried a text out: no doctor was meant to get it."""
-        return self.delivery_id is None
+        return self.delivery_id is None and self.answers_id is None

@@ -70,7 +70,7 @@ class Suppression(models.Model):
         related_name="+",
         help_text="Empty where the doctor came back with START.",
     )
-    # Written by the database (migration 0030), as for opt-outs.
+    # Written by the database (migration 0013), as for opt-outs.
     consent_version = models.IntegerField(
         default=0,
         db_default=0,

@@ -34,8 +34,8 @@ class Tick:
 class Page:
     """Everything that the template needs. `others`: opt-outs of one kind on one channel."""
 
-    channel: str
-    kind: str
+    channel: Tick  # of the message
+    kind: Tick
     channels: Sequence[Tick]
     kinds: Sequence[Tick]
     others: Sequence[str]
@@ -63,8 +63,8 @@ def page_of(delivery: MessageDelivery) -> Page:
         Tick(value, _kind(value), not nothing and ("", value) not in said) for value in DEFINITIONS
     ]
     return Page(
-        channel=_channel(delivery.channel),
-        kind=_kind(delivery.enrollment.campaign.segment_type),
+        channel=_of(delivery.channel, channels),
+        kind=_of(delivery.enrollment.campaign.segment_type, kinds),
         channels=channels,
         kinds=kinds,
         others=[_words(record) for record in out if record.channel and record.segment_type],
@@ -74,6 +74,10 @@ def page_of(delivery: MessageDelivery) -> Page:
         wants_nothing=not any(tick.is_wanted for tick in channels)
         or not any(tick.is_wanted for tick in kinds),
     )
+
+
+def _of(value: str, ticks: Sequence[Tick]) -> Tick:
+    return next(tick for tick in ticks if tick.value == value)
 
 
 def _channel(value: str) -> str:

@@ -13,12 +13,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
 from messaging import track
-from messaging.links import hits, throttle
+from messaging.links import hits
 from messaging.links.patience import DatabaseAwayError, ask
-from messaging.links.views import away, not_known, private, turned_away
+from messaging.links.views import away, missed, private
 from messaging.models import EventKind, MessageDelivery
 from messaging.preferences import wish
 from messaging.preferences.page import page_of
+from messaging.webhooks import body
 
 # The page holds no script, loads nothing and stands in nobody's frame.
 _POLICY = (
@@ -52,6 +53,10 @@ class Preferences(View):
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
         """Do what the doctor says. A mail program gets 200, a person the page again."""
+        try:
+            body.read(request, request.content_type or "")  # so big at most, and so slow
+        except body.Refused as refused:
+            return private(HttpResponse(str(refused), "text/plain", refused.status))
         said = wish.read(request.POST)
 
         def act(delivery: MessageDelivery) -> HttpResponse:
@@ -69,10 +74,6 @@ class Preferences(View):
         token: str,
         work: Callable[[MessageDelivery], HttpResponse],
     ) -> HttpResponse:
-        who = throttle.address(request)
-        if throttle.is_turned_away(who):
-            return turned_away(request)
-
         def look_up_and_work() -> HttpResponse | None:
             delivery = track.find_by_token(token)
             return work(delivery) if delivery else None
@@ -82,7 +83,6 @@ class Preferences(View):
         except DatabaseAwayError:
             return away(request)
         if response is None:
-            throttle.missed(who)
-            return not_known(request)
+            return missed(request)
         response["Content-Security-Policy"] = _POLICY
         return private(response)

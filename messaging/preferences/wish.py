@@ -40,8 +40,12 @@ class Wish:
 
 
 def read(posted: QueryDict) -> Wish:
-    """The answer as it was posted. What cannot be understood means: nothing more."""
-    if posted.get("List-Unsubscribe") == "One-Click":  # RFC 8058
+    """The answer as it was posted. A choice that cannot be understood means: nothing more.
+
+    The page says which button was pressed. Without that it is a mail program, which says
+    `List-Unsubscribe=One-Click` (RFC 8058), however it writes it or should it leave it out.
+    """
+    if "scope" not in posted or posted.get("List-Unsubscribe") == "One-Click":
         return Wish("one-click")
     reason = storable(posted.get("reason", "")).strip()[:LONGEST_REASON] or None
     return Wish(

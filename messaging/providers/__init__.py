@@ -5,7 +5,7 @@ from functools import cache
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from messaging.providers.account import Account, Variable, is_name, kind_of
+from messaging.providers.account import Account, Variable, is_name, kind_of, names_in
 from messaging.providers.base import Provider
 from messaging.providers.interakt import InteraktProvider
 from messaging.providers.sandbox import SandboxProvider
@@ -44,11 +44,28 @@ def provider_for(channel: str) -> Provider:
             f"MESSAGE_PROVIDERS names {name!r} for {channel}. Known providers: "
             f"{', '.join(sorted(PROVIDERS))}."
         )
-    if channel not in getattr(kind, "channels", (channel,)):
+    if channel not in channels_of(name):
         raise ImproperlyConfigured(f"{name} does not carry {channel}.")
     if missing := next(Account(name).missing(variables_of(name), channel), None):
         raise MissingError(f"{channel} goes through {name}, but {missing}")
     return instance(name)
+
+
+def channels_of(name: str) -> frozenset[str]:
+    """Channels that an account of that name can carry."""
+    kind = provider_kind(name)
+    every = frozenset(settings.MESSAGE_PROVIDERS)
+    channels: frozenset[str] = getattr(kind, "channels", every if kind else frozenset())
+    return channels
+
+
+def configured() -> list[str]:
+    """The accounts that channels go through, and those of which something is set besides."""
+    found = {name for name in settings.MESSAGE_PROVIDERS.values() if provider_kind(name)}
+    values = [name for name, value in settings.PROVIDER_VARIABLES.items() if value]
+    for kind in PROVIDERS:
+        found.update(names_in(values, kind, variables_of(kind)))
+    return sorted(found)
 
 
 def provider_kind(name: str) -> type[Provider] | None:

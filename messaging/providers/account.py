@@ -52,6 +52,9 @@ class Account:
                 yield f"{self.variable(variable.name)} is not set: {variable.what}."
 
 
+LONGEST_NAME = 30  # characters, ProviderAccount.provider
+
+
 def kind_of(name: str) -> str:
     """Which provider an account is at."""
     return name.partition(":")[0]
@@ -60,4 +63,18 @@ def kind_of(name: str) -> str:
 def is_name(name: str) -> bool:
     """Whether an account may be called so: `kind`, or `kind:name`."""
     _, colon, own = name.partition(":")
-    return not colon or (own.isascii() and own.isalnum())
+    return len(name) <= LONGEST_NAME and (not colon or (own.isascii() and own.isalnum()))
+
+
+def names_in(environment: Iterable[str], kind: str, variables: Iterable[Variable]) -> Iterator[str]:
+    """The accounts at one provider of which something is set, by the names of what is set."""
+    ends = [f"_{variable.name}" for variable in variables]
+    start = kind.upper()
+    for name in environment:
+        for end in ends:
+            if name == start + end:
+                yield kind
+            elif name.startswith(f"{start}_") and name.endswith(end):
+                own = name[len(start) + 1 : -len(end)].lower()
+                if own and is_name(f"{kind}:{own}"):
+                    yield f"{kind}:{own}"

@@ -12,6 +12,8 @@ import threading
 from email.message import Message
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
+
 from messaging.providers.account import Account, Variable
 from messaging.providers.base import Receipt
 from messaging.providers.codes import Table
@@ -89,7 +91,12 @@ class UnansweredError(Exception):
 
 def ask(service: str, account: Account, operation: str, **parameters: Any) -> dict[str, Any]:
     """Put one question, by boto3's own means. UnansweredError: AWS refuses, or is not there."""
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+    from botocore.exceptions import (  # noqa: PLC0415
+        BotoCoreError,
+        ClientError,
+        NoCredentialsError,
+    )
+    from botocore.parsers import ResponseParserError  # noqa: PLC0415
 
     try:
         told: dict[str, Any] = getattr(_new_client(service, account), operation)(**parameters)
@@ -100,30 +107,47 @@ def ask(service: str, account: Account, operation: str, **parameters: Any) -> di
         raise UnansweredError(
             f"{service.upper()} refuses {key}: {message} ({code}).", code
         ) from error
+    except NoCredentialsError as error:
+        names = " and ".join(map(account.variable, (ACCESS_KEY_ID.name, SECRET_ACCESS_KEY.name)))
+        raise UnansweredError(f"Set {names}, or give this machine a role that may send.") from error
+    except ResponseParserError as error:
+        raise UnansweredError("AWS gave an answer that cannot be understood.") from error
     except BotoCoreError as error:
         raise UnansweredError(f"AWS cannot be asked: {words(str(error))}.") from error
     return told
 
 
 def _new_client(service: str, account: Account) -> Any:
-    """A boto3 client that calls once and does not wait for long."""
+    """A boto3 client that calls once and does not wait for long.
+
+    ImproperlyConfigured: key, region or address are none that boto3 takes.
+    """
     import boto3  # noqa: PLC0415
     from botocore.config import Config  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415
 
-    with _creating:
-        session = boto3.session.Session()
-        return session.client(
-            service,
-            region_name=account.get(REGION),
-            aws_access_key_id=account.get(ACCESS_KEY_ID) or None,
-            aws_secret_access_key=account.get(SECRET_ACCESS_KEY) or None,
-            endpoint_url=account.get(ENDPOINT_URL) or None,
-            config=Config(
-                retries={"total_max_attempts": 1, "mode": "standard"},
-                connect_timeout=CONNECT_SECONDS,
-                read_timeout=ASK_SECONDS,
-            ),
-        )
+    key, secret = account.get(ACCESS_KEY_ID), account.get(SECRET_ACCESS_KEY)
+    if bool(key) != bool(secret):
+        absent = SECRET_ACCESS_KEY if key else ACCESS_KEY_ID
+        raise ImproperlyConfigured(f"{account.variable(absent.name)} is not set.")
+    try:
+        with _creating:
+            session = boto3.session.Session()
+            return session.client(
+                service,
+                region_name=account.get(REGION),
+                aws_access_key_id=key or None,
+                aws_secret_access_key=secret or None,
+                endpoint_url=account.get(ENDPOINT_URL) or None,
+                config=Config(
+                    retries={"total_max_attempts": 1, "mode": "standard"},
+                    connect_timeout=CONNECT_SECONDS,
+                    read_timeout=ASK_SECONDS,
+                ),
+            )
+    except (BotoCoreError, ValueError) as error:
+        said = words(str(error)).rstrip(".")
+        raise ImproperlyConfigured(f"{account.variable('*')} cannot be used: {said}.") from error
 
 
 def _hand_out(request: Any, **_: Any) -> None:

@@ -20,10 +20,11 @@ TROUBLE_LIMIT = 5
 class Outgoing(NamedTuple):
     """One rendered message, ready to go to one person.
 
-    A test goes to whoever tries a text out: its `delivery_id` is that of no delivery.
+    Two kinds belong to no delivery, and the provider is asked for no reports of them, where it can
+    be: a test, to whoever tries a text out, and an answer to what a doctor wrote.
     """
 
-    delivery_id: uuid.UUID
+    delivery_id: uuid.UUID  # of an answer: the InboundMessage's; of a test: its own
     channel: str
     recipient: str  # E.164 number or e-mail address
     text: str
@@ -31,13 +32,20 @@ class Outgoing(NamedTuple):
     html: str = ""  # e-mail only
     unsubscribe_url: str = ""
     is_test: bool = False
+    is_answer: bool = False
     # What was approved or registered of its template; a provider that takes any text ignores it.
     content_sid: str = ""  # WhatsApp at Twilio
     whatsapp_name: str = ""  # WhatsApp at Interakt
     whatsapp_language: str = ""
     parameters: tuple[str, ...] = ()  # values of {{1}}, {{2}} and so on, all of them
     dlt_template_id: str = ""  # SMS in India
-    is_session_open: bool = False  # WhatsApp: the person wrote within 24 h, so any text may go
+    # WhatsApp: goes as text and not as the template; only within 24 h of the person's last message.
+    is_free_text: bool = False
+
+    @property
+    def is_delivery(self) -> bool:
+        """Whether it is a campaign's, so that reports find what they are about."""
+        return not (self.is_test or self.is_answer)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,8 @@
-"""WhatsApp through Interakt's public API: approved templates, by name and language."""
+"""WhatsApp through Interakt's public API: approved templates by name and language, and free text.
+
+Interakt's reference shows templates only; what a free text looks like is seen in programs that send
+it, so it stands in one place (_text).
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,7 @@ from messaging.providers.codes import INTERAKT
 from messaging.providers.http import FOR_NOW, HttpProvider, UnfitError, refusal
 from messaging.providers.http_line import Request
 from messaging.providers.template_values import checked
+from messaging.whatsapp import LONGEST
 
 API_KEY = Variable("API_KEY", "the secret key of Interakt's developer settings, as it stands there")
 API_URL = Variable("API_URL", "where calls go", "https://api.interakt.ai")
@@ -38,22 +43,13 @@ class InteraktProvider(HttpProvider):
         self._account = account
 
     def request_for(self, message: Outgoing) -> Request:
-        """POST of a template message; UnfitError: there is nothing that may be sent."""
-        if not (message.whatsapp_name and message.whatsapp_language):
-            raise UnfitError("Its template has no name and language at Interakt.")
+        """POST of a message; UnfitError: there is nothing that may be sent."""
         country, number = _split(message.recipient)
-        template: dict[str, Any] = {
-            "name": message.whatsapp_name,
-            "languageCode": message.whatsapp_language,
-        }
-        if message.parameters:
-            template["bodyValues"] = list(checked(message.parameters))
         call = {
             "countryCode": country,
             "phoneNumber": number,
             "callbackData": str(message.delivery_id),
-            "type": "Template",
-            "template": template,
+            **(_text(message) if message.is_free_text else _template(message)),
         }
         headers = {
             # The key is base64 as it is.
@@ -83,6 +79,26 @@ class InteraktProvider(HttpProvider):
             base64.b64decode(self._account.get(API_KEY), validate=True)
         except (binascii.Error, ValueError):
             yield f"{name} is not as Interakt shows it: it should be base64."
+
+
+def _template(message: Outgoing) -> dict[str, Any]:
+    """The approved template with every value that it has."""
+    if not (message.whatsapp_name and message.whatsapp_language):
+        raise UnfitError("Its template has no name and language at Interakt.")
+    template: dict[str, Any] = {
+        "name": message.whatsapp_name,
+        "languageCode": message.whatsapp_language,
+    }
+    if message.parameters:
+        template["bodyValues"] = list(checked(message.parameters))
+    return {"type": "Template", "template": template}
+
+
+def _text(message: Outgoing) -> dict[str, Any]:
+    """Our own words."""
+    if len(message.text) > LONGEST:
+        raise UnfitError(f"It is longer than {LONGEST:,} characters.")
+    return {"type": "Text", "data": {"message": message.text}}
 
 
 def _split(recipient: str) -> tuple[str, str]:

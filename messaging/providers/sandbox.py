@@ -24,7 +24,8 @@ class SandboxProvider:
         rows = [
             SandboxMessage(
                 id=message.delivery_id,
-                delivery_id=None if message.is_test else message.delivery_id,
+                delivery_id=message.delivery_id if message.is_delivery else None,
+                answers_id=message.delivery_id if message.is_answer else None,
                 channel=message.channel,
                 recipient=message.recipient,
                 subject=message.subject,

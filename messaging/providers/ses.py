@@ -54,7 +54,8 @@ class SesProvider(HttpProvider):
     def problems(self, _channel: str) -> Iterator[str]:
         """What SES says against the account and the sender's domain. Sends nothing."""
         if not self._account.get(CONFIGURATION_SET):
-            yield f"{self._account.variable('CONFIGURATION_SET')} is not set: no reports come."
+            name = self._account.variable("CONFIGURATION_SET")
+            yield f"{name} is not set: what has SES report to us. Until then no reports come."
         try:
             quota = aws.ask("ses", self._account, "get_send_quota")
             if quota["Max24HourSend"] == SANDBOX_QUOTA:

@@ -51,7 +51,8 @@ class SmtpProvider:
     def __init__(self, account: Account = Account("smtp")) -> None:  # noqa: B008  it is frozen
         """ImproperlyConfigured: one of the two settings cannot be used."""
         self.name = account.name
-        self._server = server_of(account.get(URL), account.variable(URL.name))
+        self._variable = account.variable(URL.name)
+        self._server = server_of(account.get(URL), self._variable)
         self._composer = Composer(settings.DEFAULT_FROM_EMAIL)
         self._kept: deque[Line] = deque()
         self._process = os.getpid()
@@ -83,7 +84,8 @@ class SmtpProvider:
         try:
             line = open_line(self._server, lambda: max(0.0, end_by - clock()))
         except (OSError, UnicodeError) as error:
-            yield f"{self._server.host} does not let us in: {describe(error)}."
+            why = describe(error).rstrip(".")
+            yield f"{self._server.host} does not let us in: {why}. Check {self._variable}."
             return
         try:
             code, said = line.noop()

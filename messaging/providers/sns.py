@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from email.message import Message
 from typing import ClassVar
 
+from django.conf import settings
+
 from messaging.providers import aws
 from messaging.providers.account import Account, Variable
 from messaging.providers.base import Accepted, Need, Outgoing, Receipt
@@ -73,6 +75,9 @@ class SnsProvider(HttpProvider):
         sender = self._account.get(SENDER_ID)
         if not (3 <= len(sender) <= 11 and sender.isascii() and sender.isalnum()):
             yield f"{self._account.variable('SENDER_ID')} is not 3 to 11 letters and digits."
+        if settings.SMS_DLT_REQUIRED and not self._account.get(ENTITY_ID):
+            name = self._account.variable("ENTITY_ID")
+            yield f"{name} is not set: the DLT entity id, without which India rejects SMS."
         try:
             aws.ask("sns", self._account, "get_sms_attributes")
         except aws.UnansweredError as error:

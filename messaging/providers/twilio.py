@@ -45,6 +45,7 @@ SMS_FROM = Variable(
 API_URL = Variable("API_URL", "where calls go", "https://api.twilio.com")
 MESSAGING_URL = Variable("MESSAGING_URL", "where senders stand", "https://messaging.twilio.com")
 
+DELIVERY = "delivery"  # parameter of the reports' address that names our delivery
 LONGEST_BODY = 1600  # characters
 # How long a message may wait in Twilio's queue (10 h where nothing is said): it must not go out at
 # night that was handed over in the evening.
@@ -57,7 +58,7 @@ _NUMBER = re.compile(r"\+[1-9]\d{6,14}")
 
 
 class TwilioProvider(HttpProvider):
-    """Carries SMS as text, and WhatsApp as an approved content or, in an open session, as text."""
+    """Carries SMS as text, and WhatsApp as an approved content or, in a session, as free text."""
 
     name = "twilio"
     channels = frozenset({"sms", "whatsapp"})
@@ -88,8 +89,9 @@ class TwilioProvider(HttpProvider):
             "To": f"whatsapp:{message.recipient}" if is_whatsapp else message.recipient,
             **self._from(message.channel),
             **(_whatsapp(message) if is_whatsapp else _sms(message)),
-            "StatusCallback": status_callback(message.delivery_id),
         }
+        if message.is_delivery:
+            form["StatusCallback"] = status_callback(message.delivery_id)
         headers = {**self._headers, "Content-Type": "application/x-www-form-urlencoded"}
         url = f"{self._account.get(API_URL)}{self._path}/Messages.json"
         return Request("POST", url, headers, urlencode(form).encode())
@@ -163,7 +165,7 @@ class TwilioProvider(HttpProvider):
 
 def status_callback(delivery_id: uuid.UUID) -> str:
     """Where Twilio reports to: it names our delivery, before we know Twilio's id of it."""
-    return f"{settings.PUBLIC_BASE_URL}{reverse('webhooks:twilio')}?delivery={delivery_id}"
+    return f"{settings.PUBLIC_BASE_URL}{reverse('webhooks:twilio')}?{DELIVERY}={delivery_id}"
 
 
 def _sms(message: Outgoing) -> dict[str, str]:
@@ -171,8 +173,8 @@ def _sms(message: Outgoing) -> dict[str, str]:
 
 
 def _whatsapp(message: Outgoing) -> dict[str, str]:
-    """In an open session our own text; else the approved content with every value it has."""
-    if message.is_session_open:
+    """The approved content with every value it has; as free text our own words."""
+    if message.is_free_text:
         return {"Body": _body(message)}
     if not message.content_sid:
         raise UnfitError("Its template has no Twilio content SID.")

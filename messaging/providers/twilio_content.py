@@ -90,14 +90,19 @@ def fetch_text(sid: str, content_type: str) -> str:
     return ""
 
 
+def may_ask() -> bool:
+    """Whether the account has what it is asked with."""
+    account = _account()
+    return bool(account.get(ACCOUNT_SID) and account.get(AUTH_TOKEN))
+
+
 def _ask(sid: str, question: Any) -> Any:
     """Put one question; whatever goes wrong is Untold or NoSuchContent."""
     account = _account()
-    account_sid, token = account.get(ACCOUNT_SID), account.get(AUTH_TOKEN)
-    if not (account_sid and token):
+    if not may_ask():
         raise Untold(f"cannot be asked: set {_names(account)}.")
     lines = Lines()
-    client = Client(account_sid, token, http_client=_Calls(lines))
+    client = Client(account.get(ACCOUNT_SID), account.get(AUTH_TOKEN), http_client=_Calls(lines))
     try:
         return question(client)
     except TwilioException as error:

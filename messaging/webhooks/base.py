@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -25,6 +26,14 @@ from messaging.webhooks import intake
 from messaging.webhooks.body import Refused, read
 
 logger = logging.getLogger(__name__)
+
+# A report that is older was not under way: providers try again for some days at most.
+OLDEST = timedelta(days=30)
+# What reading a report raises that is not what it should be.
+UNREADABLE = (
+    *(KeyError, TypeError, ValueError, AttributeError, RecursionError),
+    *(ArithmeticError, OSError),  # of a time that no clock shows
+)
 
 
 @method_decorator(csrf_exempt, name="dispatch")
@@ -58,7 +67,8 @@ class Webhook(View):
             now = timezone.now()
             intake.take(self._events(request, body, now), now)
         except Refused as refused:
-            logger.warning("webhook of %s: %s %s", self.provider, refused.status, refused)
+            # As text: of an exception the log shows the name alone (messaging/privacy/logs.py).
+            logger.warning("webhook of %s: %s %s", self.provider, refused.status, str(refused))
             return self.refuse(refused)
         except intake.NotKept:
             logger.exception("webhook of %s: nothing could be kept", self.provider)
@@ -71,10 +81,20 @@ class Webhook(View):
 
     def _events(self, request: HttpRequest, body: bytes, now: datetime) -> list[Event]:
         try:
-            return self.parse(request, body, now)
-        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            events = self.parse(request, body, now)
+        except UNREADABLE as error:
             # Signed, and not what it should be: its text may quote the sender.
             raise Refused(400, f"This is no report ({type(error).__name__}).") from None
+        return [replace(event, occurred_at=_likely(event.occurred_at, now)) for event in events]
+
+
+def _likely(told: datetime, now: datetime) -> datetime:
+    """The time that a report tells, in UTC; when it came, where it cannot have been then.
+
+    PostgreSQL keeps times that Python cannot read, and refuses zones that Python knows: one such
+    report would hold up all others.
+    """
+    return told.astimezone(UTC) if now - OLDEST <= told <= now else now
 
 
 def keys_of(provider: str) -> list[str]:
@@ -82,11 +102,10 @@ def keys_of(provider: str) -> list[str]:
     return [key for key in settings.WEBHOOK_KEYS.get(provider, ()) if key]
 
 
-def is_signed(signature: str, expected: Sequence[str]) -> bool:
-    """Whether the signature is one of these; each is looked at, in constant time."""
+def is_signed(signature: str, expected: Iterable[str]) -> bool:
+    """Whether the signature is one of these, each compared in constant time."""
     given = signature.encode()
-    found = [hmac.compare_digest(given, each.encode()) for each in expected]
-    return any(found)
+    return any(hmac.compare_digest(given, each.encode()) for each in expected)
 
 
 def digest(key: str, body: bytes) -> str:

@@ -123,7 +123,7 @@ def _number(customer: dict[str, Any]) -> str:
 
 
 def _moment(report: dict[str, Any], message: dict[str, Any], now: datetime) -> datetime:
-    """When it happened, never later than it came; times without a zone are UTC."""
+    """When it happened, as told; times without a zone are UTC."""
     told = message.get(INTERAKT_TIMES.get(report["type"], "")) or report.get("timestamp")
     try:
         at = parse_datetime(told) if isinstance(told, str) else None
@@ -131,7 +131,7 @@ def _moment(report: dict[str, Any], message: dict[str, Any], now: datetime) -> d
         at = None
     if at is None:
         return now
-    return min(at if at.tzinfo else at.replace(tzinfo=UTC), now)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _without_text(message: dict[str, Any]) -> dict[str, Any]:

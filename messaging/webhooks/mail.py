@@ -2,7 +2,7 @@
 
 Anymail skips what it has no key for; here a provider without one is shut. SES's notifications
 carry no signature that anymail checks, so they come with basic auth (user:password); SendGrid's
-are signed with its verification key. The events that anymail signals go into the same store.
+are signed with its verification key. What anymail makes of a request goes into the same store.
 """
 
 from __future__ import annotations
@@ -10,60 +10,52 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import logging
+import re
 import uuid
 import warnings
 from collections.abc import Sequence
-from contextvars import ContextVar
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from anymail.exceptions import AnymailError, AnymailWebhookValidationFailure
-from anymail.signals import AnymailTrackingEvent, tracking
-from anymail.webhooks.amazon_ses import AmazonSESTrackingWebhookView
+from anymail.signals import AnymailTrackingEvent
 from anymail.webhooks.sendgrid import SendGridTrackingWebhookView
-from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 
 from messaging.models import EventKind
+from messaging.providers.anymail_mail import DELIVERY_KEY
 from messaging.providers.codes import SENDGRID, SES
 from messaging.track import Event
-from messaging.webhooks.base import Webhook, is_signed, keys_of
+from messaging.webhooks import subscription
+from messaging.webhooks.base import UNREADABLE, Webhook, is_signed
 from messaging.webhooks.body import Refused, parse_json
 from messaging.webhooks.codes import MAIL_KINDS, MAIL_REJECTIONS, MAIL_VERDICTS
 from messaging.webhooks.twilio import delivery_named
 
-METADATA = "delivery_id"  # what our mails carry for the provider to give back
+logger = logging.getLogger(__name__)
+
 # Apple's mail privacy loads every picture with exactly this.
 _PRELOADER = "Mozilla/5.0"
-_signalled: ContextVar[list[AnymailTrackingEvent]] = ContextVar("signalled")
-
-
-@receiver(tracking, dispatch_uid="messaging.webhooks.mail")
-def hear(event: AnymailTrackingEvent, **_: Any) -> None:
-    """Gather what anymail's view makes of one request."""
-    _signalled.get().append(event)
 
 
 class MailWebhook(Webhook):
-    """What the two share: the view of anymail's that parses, and its events as ours."""
+    """What the two share: anymail reads the request, and its events become ours."""
 
     def parse(self, request: HttpRequest, body: bytes, now: datetime) -> list[Event]:
-        """Have anymail's view post the request to our receiver."""
-        parse_json(body)
-        gathered: list[AnymailTrackingEvent] = []
-        token = _signalled.set(gathered)
+        """What anymail reads in it."""
+        told = parse_json(body)
         try:
-            self.delegate(request)
+            events = self.read(request, told)
         except AnymailWebhookValidationFailure:
             raise Refused(403, "It is not the provider's.") from None
         except AnymailError:
             raise Refused(400, "This is no report.") from None
-        finally:
-            _signalled.reset(token)
-        return [_event(self.provider, event, place, now) for place, event in enumerate(gathered)]
+        return [_event(self.provider, event, place, now) for place, event in enumerate(events)]
 
-    def delegate(self, request: HttpRequest) -> HttpResponse:
-        """Call anymail's view."""
+    def read(self, request: HttpRequest, told: Any) -> list[AnymailTrackingEvent]:
+        """The events that anymail's view finds; `told`: the body, as JSON."""
         raise NotImplementedError
 
 
@@ -79,32 +71,43 @@ class SendGridWebhook(MailWebhook):
                 _sendgrid(key).run_validators(request)
             except AnymailWebhookValidationFailure:
                 continue
-            except ValueError:  # a key that is none
+            except (ValueError, TypeError):  # a key that is none, or a signature that is none
                 continue
             return
         raise Refused(403, "It is not signed, or not for this body with one of the keys.")
 
-    def delegate(self, request: HttpRequest) -> HttpResponse:
-        """Anymail's view, without another check: this one's keys have been tried."""
-        answer: HttpResponse = _sendgrid("").post(request)
-        return answer
+    def read(self, request: HttpRequest, told: Any) -> list[AnymailTrackingEvent]:  # noqa: ARG002
+        """One event each; a post holds up to a thousand."""
+        if not isinstance(told, list):
+            raise Refused(400, "This is no list of reports.")
+        found = list(filter(None, map(_read, told)))
+        if told and not found:
+            raise Refused(400, "None of these is a report.")
+        if len(found) < len(told):
+            logger.warning("SendGrid: %s of %s reports unread", len(told) - len(found), len(told))
+        return found
 
 
-class _SendGridView(SendGridTrackingWebhookView):  # type: ignore[misc]  # anymail has no types
-    """Anymail's own, where the basic auth that SES needs is not asked for as well."""
+def _read(told: Any) -> AnymailTrackingEvent | None:
+    """One report of a post; None: it is none. It takes no other with it."""
+    view = _sendgrid("")
+    try:
+        try:
+            return view.esp_to_anymail_event(told)
+        except (ArithmeticError, OSError, TypeError):  # its time: it counts from when it came
+            return view.esp_to_anymail_event({k: v for k, v in told.items() if k != "timestamp"})
+    except UNREADABLE:
+        return None
 
-    tracking_webhook_verification_key = None
 
-    def __init__(self, **kwargs: Any) -> None:
-        """As anymail's."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of official support, and of basic auth
-            super().__init__(**kwargs)
-        self.basic_auth: list[str] = []
-
-
-def _sendgrid(key: str) -> _SendGridView:
-    return _SendGridView(tracking_webhook_verification_key=key)
+@cache
+def _sendgrid(key: str) -> SendGridTrackingWebhookView:
+    """Anymail's view, which holds nothing of a request; reading a key takes as long as checking."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of official support, and of basic auth
+        return SendGridTrackingWebhookView(
+            tracking_webhook_verification_key=key or None, webhook_secret=[]
+        )
 
 
 class SesWebhook(MailWebhook):
@@ -132,21 +135,25 @@ class SesWebhook(MailWebhook):
             response["WWW-Authenticate"] = 'Basic realm="reports"'
         return response
 
-    def delegate(self, request: HttpRequest) -> HttpResponse:
-        """Anymail's view; it also confirms the subscription of the topic."""
-        answer: HttpResponse = _SesView().post(request)
-        return answer
+    def read(self, request: HttpRequest, told: Any) -> list[AnymailTrackingEvent]:
+        """The event of a notification; a new topic's question is answered by asking AWS back."""
+        view = _ses()
+        view.run_validators(request)  # headers and body name the same message
+        if told["Type"] == "SubscriptionConfirmation":
+            subscription.confirm(told["SubscribeURL"], told["TopicArn"])
+            return []
+        found: list[AnymailTrackingEvent] = view.parse_events(request)
+        return found
 
 
-class _SesView(AmazonSESTrackingWebhookView):  # type: ignore[misc]  # anymail has no types
-    """Anymail's own, with our keys as its secret: it confirms no subscription without one."""
+@cache
+def _ses() -> Any:
+    """Anymail's view. It imports boto3, which takes most of a second and many need not have."""
+    from anymail.webhooks.amazon_ses import AmazonSESTrackingWebhookView  # noqa: PLC0415
 
-    def __init__(self, **kwargs: Any) -> None:
-        """As anymail's."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the keys come now
-            super().__init__(**kwargs)
-        self.basic_auth = keys_of(SesWebhook.provider)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # basic auth has been checked
+        return AmazonSESTrackingWebhookView(webhook_secret=[])
 
 
 def _event(provider: str, event: AnymailTrackingEvent, place: int, now: datetime) -> Event:
@@ -155,13 +162,13 @@ def _event(provider: str, event: AnymailTrackingEvent, place: int, now: datetime
     kind = MAIL_KINDS.get(event.event_type, EventKind.SENT)
     failed = kind == EventKind.FAILED
     verdict = _verdict(provider, event, raw)
-    words = event.mta_response or event.description or event.reject_reason or ""
+    words = _without_person(event.mta_response or event.description or event.reject_reason or "")
     return Event(
         provider=provider,
         # One notification of SES may be about several recipients.
         key=f"{event.event_id or _digest(raw)}:{event.event_type}:{place * is_ses}",
         kind=kind,
-        occurred_at=min(event.timestamp or now, now),
+        occurred_at=_moment(event, now),
         delivery_id=_delivery(event),
         external_id=event.message_id or "",
         is_machine=_is_machine(event, raw),
@@ -173,9 +180,15 @@ def _event(provider: str, event: AnymailTrackingEvent, place: int, now: datetime
     )
 
 
+def _moment(event: AnymailTrackingEvent, now: datetime) -> datetime:
+    """When it happened, as told; a time without a zone is UTC."""
+    at: datetime = event.timestamp or now
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
 def _delivery(event: AnymailTrackingEvent) -> uuid.UUID | None:
     metadata = event.metadata if isinstance(event.metadata, dict) else {}
-    return delivery_named(metadata.get(METADATA))
+    return delivery_named(metadata.get(DELIVERY_KEY))
 
 
 def _verdict(provider: str, event: AnymailTrackingEvent, raw: dict[str, Any]) -> str:
@@ -215,15 +228,22 @@ def _digest(raw: dict[str, Any]) -> str:
 
 
 # Where the two keep the address: SendGrid in `email`, SES in lists and headers of the mail.
-_PERSONAL = frozenset({"email", "mail", "ip", "bouncedRecipients", "complainedRecipients"})
-_PERSONAL_SES = frozenset({"recipients", "ipAddress", "emailAddress", "destination"})
+_PERSONAL = frozenset(
+    {
+        *("email", "ip"),
+        *("mail", "bouncedRecipients", "complainedRecipients", "recipients", "destination"),
+        *("emailAddress", "ipAddress"),
+    }
+)
+# What other mail servers say often quotes it.
+_ADDRESS = re.compile(r"[^\s<>\"'(),;:@]+@[^\s<>\"'(),;:@]+")
 
 
 def _without_person(raw: Any) -> Any:
     if isinstance(raw, dict):
         return {
-            name: _without_person(value)
-            for name, value in raw.items()
-            if name not in _PERSONAL | _PERSONAL_SES
+            name: _without_person(value) for name, value in raw.items() if name not in _PERSONAL
         }
-    return [_without_person(each) for each in raw] if isinstance(raw, list) else raw
+    if isinstance(raw, list):
+        return [_without_person(each) for each in raw]
+    return _ADDRESS.sub("(address)", raw) if isinstance(raw, str) and "@" in raw else raw

@@ -12,9 +12,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlparse
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse, QueryDict
-from django.urls import reverse
 from twilio.request_validator import (
     SIGNATURE_SETTINGS_HEADER,
     RequestValidator,
@@ -25,19 +23,14 @@ from twilio.request_validator import (
 
 from messaging.models import Channel, EventKind
 from messaging.providers.codes import TWILIO
+from messaging.providers.twilio import DELIVERY
 from messaging.track import Event
 from messaging.webhooks.base import Webhook, is_signed, public_url
 from messaging.webhooks.body import Refused
 from messaging.webhooks.codes import TWILIO_STATUSES, TWILIO_WORDS
 
-DELIVERY = "delivery"  # parameter of the address that names our delivery
 # Who wrote or got it: kept with messages from doctors, where it says who it was, and nowhere else.
 _PERSONAL = frozenset({"To", "From", "WaId", "ProfileName", "ChannelToAddress", "Body"})
-
-
-def callback_url(delivery_id: uuid.UUID) -> str:
-    """The StatusCallback of a message: it names our delivery, before we know Twilio's id."""
-    return f"{settings.PUBLIC_BASE_URL}{reverse('webhooks:twilio')}?{DELIVERY}={delivery_id}"
 
 
 class TwilioWebhook(Webhook):
@@ -45,6 +38,7 @@ class TwilioWebhook(Webhook):
 
     provider = "twilio"
     content_type = "application/x-www-form-urlencoded"
+    form: QueryDict  # of this request, once it was verified
 
     def verify(self, request: HttpRequest, body: bytes, keys: Sequence[str]) -> None:
         """X-Twilio-Signature, by the official client's reckoning, with and without a port."""
@@ -54,21 +48,22 @@ class TwilioWebhook(Webhook):
         algorithm = get_signature_algorithm(request.headers.get(SIGNATURE_SETTINGS_HEADER))
         address = urlparse(public_url(request))
         addresses = [remove_port(address), add_port(address)]
-        form = _form(body)
+        self.form = _form(body)
+        expected = (
+            RequestValidator(key).compute_signature(each, self.form, algorithm)
+            for key in keys
+            for each in addresses
+        )
         try:
-            expected = [
-                RequestValidator(key).compute_signature(each, form, algorithm)
-                for key in keys
-                for each in addresses
-            ]
+            if is_signed(signature, expected):
+                return
         except ValueError:
             raise Refused(403, "Its kind of signature is not known.") from None
-        if not is_signed(signature, expected):
-            raise Refused(403, "It is signed for another address or body, or with another key.")
+        raise Refused(403, "It is signed for another address or body, or with another key.")
 
-    def parse(self, request: HttpRequest, body: bytes, now: datetime) -> list[Event]:
+    def parse(self, request: HttpRequest, body: bytes, now: datetime) -> list[Event]:  # noqa: ARG002
         """A status, or a message from a doctor."""
-        form: dict[str, str] = dict(_form(body).items())  # type: ignore[arg-type]  # one of each
+        form: dict[str, str] = dict(self.form.items())  # type: ignore[arg-type]  # one of each
         message_sid = form["MessageSid"]
         if not message_sid:
             raise Refused(400, "It names no message.")

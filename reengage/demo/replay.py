@@ -24,6 +24,7 @@ from campaigns.models import Campaign, CampaignStatus
 from messaging import reap, send
 from messaging.models import Channel, DeliveryAttempt
 from reengage import initial, supervise
+from reengage.demo import inbox
 from reengage.demo.audience import Audience
 from reengage.demo.generate import DAYS
 from segments.identify import cleanup_expired, identify
@@ -150,6 +151,7 @@ class Replay:
     def _finish(self) -> None:
         """Bring everything to `end`, so that the worker can take over."""
         self._send(self.end)
+        inbox.fill(self.end)
         self._end_enrollments(self.end)
         analytics.roll_up(timezone.localdate(self.start), timezone.localdate(self.end))
         _analyze()

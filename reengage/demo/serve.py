@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import http.client
+import math
 import os
 import socket
 import sys
@@ -82,7 +83,7 @@ def prepare(host: str, url: str) -> None:
 def serve(host: str, port: int, ready: Callable[[], None], slow: Callable[[], None]) -> int:
     """Serve until told to stop; returns the exit code.
 
-    `ready` is called once the web server answers, `slow` if it takes very long to.
+    `ready` is called once the web server answers, and `slow` before it if that takes very long.
     """
     watch = _Watch(base_url(host, port), ready, slow)
     return supervise.run(_commands(host, port), watch)
@@ -124,7 +125,7 @@ class _Watch:
             return True
         if time.monotonic() > self._deadline:
             self._slow()
-            return True
+            self._deadline = math.inf  # once
         return False
 
     def _answers(self) -> bool:

@@ -24,6 +24,8 @@ INITDB = (
     f"--no-sync --no-instructions --username={NAME}"
 ).split()
 SETTINGS = {
+    # Its errors quote values; whoever asked logs what went wrong.
+    "log_min_messages": "fatal",
     "listen_addresses": "",  # the socket only
     "port": str(PORT),
     "unix_socket_permissions": "0700",

@@ -1,4 +1,7 @@
-"""Doctors, and what each of them gets."""
+"""Doctors, and where each of them stands.
+
+What they got and did is their timeline, which messaging/admin/timeline.py adds to the page.
+"""
 
 # ruff: noqa: ARG002  overridden signatures are Django's
 from __future__ import annotations
@@ -6,14 +9,26 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 
-from reengage.admin_base import BigTableMixin, DropdownFilter, Notice, PageExtrasMixin, Table
+from reengage.admin_base import (
+    ActionVariant,
+    BigTableMixin,
+    DropdownFilter,
+    ModelForm,
+    Notice,
+    PageExtrasMixin,
+    Table,
+    action,
+)
 from reengage.admin_base import display as column
+from segments import erased
 from segments.admin.base import ImportedAdmin, link, list_address, when
 from segments.admin.search import SEARCH_HELP, doctor_ids
-from segments.models import Doctor
+from segments.models import Doctor, ErasedPerson
 
 SHOWN_ROWS = 20
 
@@ -34,10 +49,32 @@ class SpecialtyFilter(DropdownFilter):
         return doctors.filter(specialty=self.value()) if self.value() else doctors
 
 
+class DoctorForm(ModelForm[Doctor]):
+    """A doctor entered by hand: refused where imports refuse the person, in the same words."""
+
+    class Meta:
+        model = Doctor
+        fields = "__all__"
+
+    def _post_clean(self) -> None:
+        """After the values have been put on the doctor. What stays as it was is not asked about.
+
+        One number may belong to several people: whoever had it before keeps it.
+        """
+        super()._post_clean()  # type: ignore[misc]  # the stubs lack it
+        try:
+            told = erased.register().refusals(self.instance, self.changed_data)
+        except erased.LostKeyError as error:
+            told = {"__all__": str(error)}
+        for field, words in told.items():
+            self.add_error(None if field == "__all__" else field, ValidationError(words))
+
+
 @admin.register(Doctor)
 class DoctorAdmin(PageExtrasMixin[Doctor], BigTableMixin, ImportedAdmin[Doctor]):
     """The people who are written to."""
 
+    form = DoctorForm
     list_display = (
         "name",
         "external_id",
@@ -51,6 +88,7 @@ class DoctorAdmin(PageExtrasMixin[Doctor], BigTableMixin, ImportedAdmin[Doctor])
     search_exact = search_fields = ("external_id",)
     search_help_text = SEARCH_HELP
     readonly_fields = ("created_at", "updated_at")
+    actions_detail: tuple[str, ...] = ("export_data", "erase")
     fieldsets = (
         (
             None,
@@ -78,8 +116,38 @@ class DoctorAdmin(PageExtrasMixin[Doctor], BigTableMixin, ImportedAdmin[Doctor])
         """Search by id, phone, e-mail or the start of the last name."""
         return [Doctor.objects.filter(pk__in=doctor_ids(term)).order_by().values("pk")]
 
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refused for who was erased: nobody writes a name into that row again."""
+        return super().has_change_permission(request, obj) and not _was_erased(obj)
+
+    def has_export_data_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A permission of its own: it hands out everything at once."""
+        may = request.user.has_perm("segments.export_data_doctor")
+        return may and not _was_erased(obj)
+
+    def has_erase_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A permission of its own: nothing brings the data back."""
+        return request.user.has_perm("segments.erase_doctor") and not _was_erased(obj)
+
+    @action(description="Export all data", icon="download", permissions=["export_data"])
+    def export_data(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The button that leads to the page of it (messaging/admin/privacy.py)."""
+        return redirect("admin:doctor_data", object_id)
+
+    @action(
+        description="Erase",
+        icon="person_remove",
+        variant=ActionVariant.DANGER,
+        permissions=["erase"],
+    )
+    def erase(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The button that leads to the page that asks."""
+        return redirect("admin:doctor_erase", object_id)
+
     def notices(self, request: HttpRequest, doctor: Doctor) -> list[Notice]:
-        """Say first what the doctor does not want."""
+        """Say first that the doctor was erased, or what the doctor does not want."""
+        if person := getattr(doctor, "erased", None):
+            return [_erased_notice(person)]
         wishes = [
             f"{record.get_channel_display() or 'All channels'}, "
             f"{record.get_segment_type_display() or 'every kind of campaign'}, "
@@ -91,33 +159,30 @@ class DoctorAdmin(PageExtrasMixin[Doctor], BigTableMixin, ImportedAdmin[Doctor])
         return [Notice("warning", "This doctor does not want to be written to:", wishes)]
 
     def tables(self, request: HttpRequest, doctor: Doctor) -> list[Table]:
-        """The last messages, the campaigns, the segments and the consents."""
+        """The campaigns, the segments and the consents; messages are on the timeline above."""
         return [
-            _deliveries(doctor),
             _enrollments(doctor),
             _segments(doctor),
             _consents(doctor),
         ]
 
 
-def _deliveries(doctor: Doctor) -> Table:
-    rows = doctor.deliveries.select_related("enrollment__campaign", "campaign_message")
-    return Table(
-        title=f"Last {SHOWN_ROWS} messages",
-        headers=("Message", "Campaign", "Planned for", "Sent", "Status", "Why"),
-        rows=[
-            (
-                link("messaging_messagedelivery", row.pk, row.campaign_message),
-                row.enrollment.campaign,
-                when(row.scheduled_at),
-                when(row.sent_at),
-                row.get_status_display(),
-                row.get_skip_reason_display() or row.error_message,
-            )
-            for row in rows.order_by("-pk")[:SHOWN_ROWS]
+def _was_erased(doctor: Any) -> bool:
+    """Of a doctor, or of a key as the theme's buttons have it; of none: False."""
+    if isinstance(doctor, Doctor):
+        return getattr(doctor, "erased", None) is not None
+    return str(doctor).isdecimal() and ErasedPerson.objects.filter(doctor=doctor).exists()
+
+
+def _erased_notice(person: ErasedPerson) -> Notice:
+    return Notice(
+        "warning",
+        f"Erased on {when(person.erased_at)}.",
+        [
+            "The row stays for the figures and cannot be edited.",
+            "Nothing is sent to the person, and imports and forms refuse them.",
+            "Should they wish to come back, delete their entry under “Erased persons” first.",
         ],
-        empty="Nothing was sent or planned so far.",
-        more=list_address("messaging_messagedelivery", doctor__id__exact=doctor.pk),
     )
 
 

@@ -6,7 +6,6 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db.models import (
     CharField,
     Count,
@@ -31,6 +30,7 @@ from segments.definitions.common import (
     filled,
     members,
     numbered,
+    platform_url,
     readers,
     since_enrollment,
     with_first_return,
@@ -113,7 +113,7 @@ class AidaUsers(Definition):
 
     def cta_url(self, subject: str) -> str:  # noqa: ARG002  there is none
         """The page of the agents."""
-        return f"{settings.PLATFORM_BASE_URL}/ai-agents"
+        return platform_url("ai-agents")
 
 
 def _own(reader: Reader, area: str | None, network: peers.AgentNetwork) -> dict[str, Any]:

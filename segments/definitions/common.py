@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
+from urllib.parse import quote
 
+from django.conf import settings
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet, Subquery
 
 from segments.imports.names import complete_names
@@ -28,6 +30,11 @@ MONTHS = (
     *("July", "August", "September", "October", "November", "December"),
 )
 DAY = timedelta(days=1)
+
+
+def platform_url(*parts: str) -> str:
+    """A page of the platform. Each part is one step of its path, whatever characters it has."""
+    return "/".join((settings.PLATFORM_BASE_URL, *(quote(part, safe="") for part in parts)))
 
 
 def not_by(field: str, now: datetime) -> Q:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from django.conf import settings
 from django.db.models import (
     Case,
     DurationField,
@@ -36,6 +35,7 @@ from segments.definitions.common import (
     filled,
     members,
     not_by,
+    platform_url,
     readers,
     since_enrollment,
     with_first_return,
@@ -128,7 +128,7 @@ class IncompleteCourses(Definition):
 
     def cta_url(self, subject: str) -> str:
         """The course."""
-        return f"{settings.PLATFORM_BASE_URL}/courses/{subject}"
+        return platform_url("courses", subject)
 
 
 class _Progress(NamedTuple):

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from django.conf import settings
 from django.db.models import (
     Case,
     DurationField,
@@ -34,6 +33,7 @@ from segments.definitions.common import (
     members,
     not_by,
     numbered,
+    platform_url,
     readers,
     since_enrollment,
     with_first_return,
@@ -120,7 +120,7 @@ class NoShow(Definition):
 
     def cta_url(self, subject: str) -> str:
         """The session's recording."""
-        return f"{settings.PLATFORM_BASE_URL}/sessions/{subject}/recording"
+        return platform_url("sessions", subject, "recording")
 
 
 class _Row(NamedTuple):

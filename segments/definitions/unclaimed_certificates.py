@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from django.conf import settings
 from django.db.models import Case, F, OuterRef, QuerySet, When
 from django.db.models.functions import JSONObject, Least
 
@@ -22,6 +21,7 @@ from segments.definitions.common import (
     filled,
     members,
     not_by,
+    platform_url,
     readers,
     since_enrollment,
     with_first_return,
@@ -91,7 +91,7 @@ class UnclaimedCertificates(Definition):
 
     def cta_url(self, subject: str) -> str:
         """The certificate."""
-        return f"{settings.PLATFORM_BASE_URL}/certificates/{subject}"
+        return platform_url("certificates", subject)
 
 
 class _Row(NamedTuple):

@@ -14,6 +14,7 @@ from segments.imports.convert import BlockConverter
 from segments.imports.header import ImportFileError
 from segments.imports.kinds import KINDS, Kind
 from segments.imports.reader import read_table
+from segments.imports.refuse import reject_erased
 from segments.imports.reject import reject_repeated, reject_wrong
 from segments.imports.report import count_rejected, keep_rejections, report_path, write_report
 from segments.imports.stage import Stage, create_tables, fill_tables
@@ -93,6 +94,7 @@ def _write(cursor: CursorWrapper, stage: Stage, run: ImportRun, now: datetime) -
             with transaction.atomic():
                 # Foreign keys are checked here and not at the end, when it is too late to repeat.
                 cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+                reject_erased(cursor, stage)
                 reject_repeated(cursor, stage)
                 run.unchanged = drop_unchanged(cursor, stage)
                 reject_wrong(cursor, stage)

@@ -16,9 +16,11 @@ from import_export.resources import ModelDeclarativeMetaclass, ModelResource
 from import_export.results import Error
 from tablib import Dataset
 
+from segments.erased import Register, refused
 from segments.imports.cells import CellField, ReferenceWidget, readable
 from segments.imports.header import ImportFileError, match_header
 from segments.imports.kinds import KINDS, Address, Kind
+from segments.imports.refuse import naming, register
 from segments.imports.tables import rows
 from segments.imports.values import BadValueError
 from segments.imports.xlsx import cell_text
@@ -62,6 +64,7 @@ class KindResource(ModelResource):  # type: ignore[misc]  # untyped base
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.erased = Register()
         self.seen: dict[Hashable, int] = {}
         self.holders: dict[Address, dict[str, str]] = {}
 
@@ -78,6 +81,7 @@ class KindResource(ModelResource):  # type: ignore[misc]  # untyped base
         for name in names:
             if name in self.fields and isinstance(self.fields[name].widget, ReferenceWidget):
                 self.fields[name].widget.load(dataset[name])
+        self.erased = register()
         self.seen = {}
         self.holders = {
             address: _holders(self.kind, address, self._addresses(dataset, address))
@@ -124,7 +128,9 @@ class KindResource(ModelResource):  # type: ignore[misc]  # untyped base
             return None
 
     def before_import_row(self, row: dict[str, Any], **kwargs: Any) -> None:
-        """Refuse a second row about the same thing."""
+        """Refuse a row about somebody who was erased, and a second row about the same thing."""
+        if self.erased:
+            self._refuse_erased(row)
         key = self.key_of(row)
         if key is None:
             return
@@ -133,6 +139,12 @@ class KindResource(ModelResource):  # type: ignore[misc]  # untyped base
         if first != number:
             problem = f"Is in row {first} already: keep one of the two."
             raise ValidationError({self.kind.key[0]: problem})
+
+    def _refuse_erased(self, row: dict[str, Any]) -> None:
+        for name, kind in naming(self.kind).items():
+            for value in readable(self.kind.column(name), [row.get(name) or ""]):
+                if at := self.erased.when(kind, value):
+                    raise ValidationError({name: refused(at)})
 
     def validate_instance(
         self,

@@ -11,6 +11,7 @@ from segments.models.activity import (
     SessionRegistration,
 )
 from segments.models.doctor import Doctor
+from segments.models.erased import ErasedPerson
 from segments.models.imports import ImportRejection, ImportRun
 from segments.models.segment import SegmentType, UserSegment
 
@@ -22,6 +23,7 @@ __all__ = [
     "CourseModule",
     "CourseProgress",
     "Doctor",
+    "ErasedPerson",
     "ImportRejection",
     "ImportRun",
     "SegmentType",

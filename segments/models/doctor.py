@@ -100,6 +100,10 @@ class Doctor(models.Model):
     class Meta:
         db_table = "doctors"
         ordering = ["-id"]
+        permissions = [
+            ("export_data_doctor", "Can export everything that is known of a doctor"),
+            ("erase_doctor", "Can erase a doctor, and let one who was erased come back"),
+        ]
         # Constraints and indexes stand here and not on the fields, where Django would add a second
         # index for LIKE to each: a hundred thousand doctors are imported at once.
         indexes = [
@@ -107,6 +111,12 @@ class Doctor(models.Model):
             # the admin's search: how the last name starts, in any case.
             models.Index(
                 OpClass(Upper("last_name"), name="text_pattern_ops"), name="idx_doctors_last_name"
+            ),
+            # messaging.inbound: who wrote from this number; the others are found by their phone.
+            models.Index(
+                fields=["whatsapp"],
+                name="idx_doctors_whatsapp",
+                condition=models.Q(whatsapp__isnull=False),
             ),
         ]
         constraints = [

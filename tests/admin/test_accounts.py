@@ -9,7 +9,7 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 
 from messaging import accounts
-from messaging.admin.account import state_of, state_words
+from messaging.admin.account import account_choices, state_of, state_words
 from messaging.models import MessageDelivery, ProviderAccount
 from messaging.providers.base import Accepted, Refused, Unknown
 from tests import engine
@@ -153,6 +153,50 @@ def test_new_account_is_made_with_its_limits(admin_client: Client) -> None:
         5,
         10,
     )
+
+
+def test_accounts_of_the_settings_are_offered_with_what_they_carry(settings: Any) -> None:
+    settings.MESSAGE_PROVIDERS = {
+        "whatsapp": "twilio:second",
+        "sms": "twilio:second",
+        "email": "sandbox",
+    }
+    settings.PROVIDER_VARIABLES = {
+        "TWILIO_SECOND_ACCOUNT_SID": "AC1",
+        "SMTP_BACKUP_URL": "smtp://127.0.0.1",
+        "SNS_EMPTY_SENDER_ID": "",
+        "SENDGRID_WEBHOOK_KEYS": "no account",
+    }
+    assert account_choices() == [
+        ("interakt", "interakt: not used now, could carry WhatsApp"),
+        ("sandbox", "sandbox: E-mail goes through it now"),
+        ("sendgrid", "sendgrid: not used now, could carry E-mail"),
+        ("ses", "ses: not used now, could carry E-mail"),
+        ("smtp", "smtp: not used now, could carry E-mail"),
+        ("smtp:backup", "smtp:backup: not used now, could carry E-mail"),
+        ("sns", "sns: not used now, could carry SMS"),
+        ("twilio", "twilio: not used now, could carry WhatsApp or SMS"),
+        ("twilio:second", "twilio:second: WhatsApp and SMS go through it now"),
+    ]
+
+
+def test_second_account_gets_limits_of_its_own(admin_client: Client, settings: Any) -> None:
+    settings.PROVIDER_VARIABLES = {"TWILIO_SECOND_ACCOUNT_SID": "AC1"}
+    fields = form(channel="sms", provider="twilio:second", rate_per_second="5")
+    admin_client.post(page(ProviderAccount, "add"), fields)
+    assert ProviderAccount.objects.get().provider == "twilio:second"
+    fields = form(channel="sms", provider="twilio:third")
+    answer = admin_client.post(page(ProviderAccount, "add"), fields)
+    assert "provider" in answer.context["adminform"].form.errors
+
+
+def test_account_for_a_channel_that_it_does_not_carry_is_refused(admin_client: Client) -> None:
+    fields = form(channel="sms", provider="sendgrid")
+    answer = admin_client.post(page(ProviderAccount, "add"), fields)
+    assert answer.context["adminform"].form.errors == {
+        "provider": ["sendgrid does not carry SMS, only E-mail."]
+    }
+    assert not ProviderAccount.objects.exists()
 
 
 def test_trying_again_asks_first_and_closes_the_breaker(admin_client: Client) -> None:

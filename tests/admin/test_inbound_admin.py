@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from messaging.models import InboundMessage, KeywordReply, Suppression
+from messaging.models import InboundMessage, KeywordReply, Suppression, UnsubscribeRecord
 from tests.admin.world import make, messages_of, page, staff
 from tests.engine import NOW
 
@@ -47,6 +47,33 @@ def test_a_message_shows_what_it_answers_and_can_be_marked_once(admin_client, re
         assert messages_of(answer) == [expected]
     received.refresh_from_db()
     assert (received.handled_by.username, received.handled_at) == ("admin", NOW)
+
+
+def test_what_may_opt_out_comes_first_and_one_button_does_it(admin_client, received):
+    doubtful = InboundMessage.objects.create(
+        provider="twilio",
+        channel="whatsapp",
+        doctor=received.doctor,
+        sender=received.sender,
+        text="I am not interested",
+        kind="doubt",
+        received_at=NOW,
+    )
+    InboundMessage.objects.create(
+        provider="twilio", channel="sms", sender="+911", text="later", received_at=NOW
+    )
+    rows = admin_client.get(page(InboundMessage)).context["cl"].result_list
+    assert [row.text for row in rows] == ["I am not interested", "later", received.text]
+    html = admin_client.get(page(InboundMessage, "change", doubtful.pk)).content.decode()
+    assert "This may be a wish to opt out" in html
+    url = page(InboundMessage, "opt_out", doubtful.pk)
+    assert staff("messaging.view_inboundmessage").post(url, {"confirmed": "yes"}).status_code == 403
+    assert "Does the doctor want that?" in admin_client.get(url).content.decode()
+    standing = UnsubscribeRecord.objects.standing().filter(channel="whatsapp", source="reply")
+    assert not standing.filter(doctor=received.doctor).exists()
+    answer = admin_client.post(url, {"confirmed": "yes"}, follow=True)
+    assert messages_of(answer) == ["The doctor is opted out of this channel."]
+    assert standing.filter(doctor=received.doctor).exists()
 
 
 def test_marking_needs_the_permission(received):

@@ -105,6 +105,6 @@ def test_doctor_page_shows_messages_and_wishes(admin_client: Client) -> None:
     html = admin_client.get(page(Doctor, "change", doctor.pk)).content.decode()
     assert "This doctor does not want to be written to:" in html
     assert "The doctor had messages enough" in html
-    assert f"{page(MessageDelivery)}?doctor__id__exact={doctor.pk}" in html
+    assert page(MessageDelivery, "change", doctor.deliveries.get().pk) in html  # on the timeline
     listed = admin_client.get(page(MessageDelivery), {"doctor__id__exact": doctor.pk})
     assert len(listed.context["cl"].result_list) == 1

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.models import Permission, User
 from django.test import Client
@@ -30,6 +31,7 @@ from messaging.models import (
     UnsubscribeRecord,
 )
 from reengage import admin_base
+from segments import erased
 from segments.models import (
     AgentUsage,
     AidaUsage,
@@ -37,6 +39,7 @@ from segments.models import (
     CourseModule,
     CourseProgress,
     Doctor,
+    ErasedPerson,
     ImportRejection,
     ImportRun,
     Session,
@@ -62,7 +65,8 @@ READ_ONLY = [
     UserSegment,
 ]
 # Written by the engine, but deleted by who has the right: with the draft that they are of.
-DELETABLE = [AudienceCheck]
+# A person who was erased may come back by their own wish.
+DELETABLE = [AudienceCheck, ErasedPerson]
 # Added, but never edited or deleted: what a doctor said stays as it was said.
 APPEND_ONLY = [ConsentRecord, UnsubscribeRecord]
 
@@ -118,6 +122,9 @@ def make(number: int) -> None:
     make_inbound(number, delivery)
     make_audit(delivery)
     AudienceCheck.objects.create(campaign=made, requested_at=NOW)
+    ErasedPerson.objects.create(
+        erased_at=NOW, key_id=erased.key_id(settings.ERASURE_KEYS[0]), fingerprints=[]
+    )
     CampaignAnalytics.objects.create(campaign=made, date=NOW.date(), channel="sms", total_sent=1)
     make_activity(number, doctor)
     make_schedules(number)

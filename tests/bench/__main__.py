@@ -24,10 +24,12 @@ def main(rows: int) -> None:
             engine,
             idle,
             imports,
+            links,
             providers,
             render,
             sending,
             variables,
+            webhooks,
         )
 
         call_command("migrate", verbosity=0)
@@ -41,6 +43,8 @@ def main(rows: int) -> None:
             sending,
             broker,
             idle,
+            links,
+            webhooks,
         ):
             call_command("flush", verbosity=0, interactive=False)
             initial.create_missing()

@@ -49,6 +49,7 @@ def start(seed: int, seconds: float, deliveries: int, *, keep: bool, verbose: bo
                 "DJANGO_SETTINGS_MODULE": "tests.chaos.settings",
                 "DATABASE_URL": postgres.url,
                 "REDIS_URL": "redis://127.0.0.1:1/0",  # this process has no use for it
+                "SPOOL_DIR": str(root / "spool"),
                 "LOG_LEVEL": "INFO" if verbose else "ERROR",
             }
             django.setup()

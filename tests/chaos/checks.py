@@ -19,7 +19,8 @@ from django.db.models import Count
 from django.utils import timezone
 
 from campaigns.models import CampaignEnrollment
-from messaging import reap, reconcile, track
+from messaging import reap, reconcile, reports
+from messaging.links import timing
 from messaging.models import (
     Channel,
     DeliveryAttempt,
@@ -46,11 +47,14 @@ def busy() -> dict[str, int]:
     late = SendWindow.objects.filter(lease_expires_at__gt=now + settings.SEND_LEASE)
     held = {pk for ids in late.values_list("delivery_ids", flat=True) for pk in ids}
     sending = MessageDelivery.objects.filter(status="sending").exclude(pk__in=held)
+    # A hit on a link waits a while by itself: settle() counts what is left of those.
+    waiting = ProviderEvent.objects.filter(processed_at=None, parked_at=None)
+    waiting = waiting.exclude(provider="link")
     counts = {
         "due": MessageDelivery.objects.filter(status="scheduled", scheduled_at__lte=now).count(),
         "sending": sending.count(),
         "windows": soon.count(),
-        "reports": ProviderEvent.objects.filter(processed_at=None, parked_at=None).count(),
+        "reports": waiting.count(),
     }
     return {what: number for what, number in counts.items() if number}
 
@@ -79,9 +83,10 @@ def an_hour_later() -> int:
 
 
 def settle() -> None:
-    """What is done every few minutes, once more at the end."""
-    track.apply_events(timezone.now())
-    track.retry_parked(timezone.now())
+    """What is done every few minutes, once more at the end, when the last hits can be judged."""
+    settled = timezone.now() + timing.SETTLES
+    reports.take(settled)
+    reports.retry(settled)
     reconcile.reconcile(timezone.now())
 
 
@@ -101,11 +106,17 @@ def audit(world: World) -> tuple[int, str]:
 # --- The run's own checks --------------------------------------------------------------------
 
 
-def problems(world: World, crowd: Crowd, opted_out: list[OptOut]) -> Iterator[str]:
+def problems(
+    world: World, crowd: Crowd, opted_out: list[OptOut], followed: Counter[uuid.UUID]
+) -> Iterator[str]:
     """What should not be, in words; each is found in another way than the audit's."""
     yield from _lost(crowd)
     yield from _accepted_twice(world)
     yield from _after_opt_out(opted_out)
+    yield from _lost_visits(followed)
+    for channel in Channel.values:
+        if not world.ledger(channel).read_bytes():
+            yield f"Nothing went out by {channel}: the run says nothing about it."
     for name, number in errors(world).items():
         if name in REFUSALS:
             yield f"The database had to refuse what the engine tried: {name}, {number} times."
@@ -167,6 +178,17 @@ def _after_opt_out(opted_out: list[OptOut]) -> Iterator[str]:
                     f"{out.known_at}; delivery {attempt.delivery_id} was authorised at "
                     f"{written_at(attempt.pk)} ({attempt.authorised_at} by the worker's clock)."
                 )
+
+
+def _lost_visits(followed: Counter[uuid.UUID]) -> Iterator[str]:
+    """A link that led on is on record, also where the database was away just then."""
+    clicks = ProviderEvent.objects.filter(provider="link", kind="clicked")
+    kept = Counter(clicks.values_list("delivery_id", flat=True))
+    for delivery_id, number in (followed - kept).items():
+        yield f"{number} visits of the link of delivery {delivery_id} are not on record."
+    waiting = ProviderEvent.objects.filter(provider="link", processed_at=None, parked_at=None)
+    if waiting:
+        yield f"{waiting.count()} visits were never counted."
 
 
 def written_at(key: uuid.UUID) -> datetime:

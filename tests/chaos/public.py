@@ -19,6 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from http import HTTPStatus
 from itertools import count
 
 from celery import Celery
@@ -60,6 +61,7 @@ class Public(threading.Thread):
         super().__init__(name="public", daemon=True)
         self.counts: Counter[str] = Counter()
         self.opted_out: list[OptOut] = []
+        self.followed: Counter[uuid.UUID] = Counter()  # links that led on, by delivery
         self._world = world
         self._chance = random.Random(seed + 1)
         self._newest: list[int] = []  # doctors whose messages have just become due
@@ -226,9 +228,17 @@ class Public(threading.Thread):
         path = self._chance.choice((f"o/{token}.gif", f"r/{token}"))
         opener = urllib.request.build_opener(_NoRedirect)
         request = urllib.request.Request(f"{self._world.web_url}/{path}", headers=AGENT)
-        with suppress(OSError):  # the web is away, or sends us on
-            self.counts["visits"] += 1
+        self.counts["visits"] += 1
+        try:
             opener.open(request, timeout=10).close()
+        except urllib.error.HTTPError as answer:
+            if answer.code == HTTPStatus.FOUND:
+                self.followed[delivery_id] += 1
+                self.counts["links followed"] += 1
+            else:
+                self.counts[f"visits answered {answer.code}"] += 1
+        except OSError:
+            self.counts["visits unanswered"] += 1
 
     def _opt_out(self, how: str, doctor_id: int) -> None:
         if how == "link":

@@ -87,7 +87,7 @@ def set_points() -> None:
     _wrap(authorize, "_write_sending", before="decided")
     _wrap(render, "compile_message", before="preparing")
     _wrap(send, "hand_over", before="before-hand-over", after="after-hand-over")
-    _wrap(send, "_call", after="after-call")
+    _wrap(send, "call", after="after-call")
     _wrap(send, "record", before="before-record")
     _wrap(accounts, "note", before="before-note")
     _wrap(http_line.Line, "call", before="http-before-write")

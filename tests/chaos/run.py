@@ -56,7 +56,7 @@ def run(order: Order, root: Path, postgres: Postgres) -> int:
         public.end()
         troubles = _end(everything, conductor)
         code, lines = checks.audit(everything)
-        troubles += checks.problems(everything, crowd, public.opted_out)
+        troubles += checks.problems(everything, crowd, public.opted_out, public.followed)
         _summary(conductor, order.seconds)
         print(lines, *(f"! {trouble}" for trouble in troubles), sep="\n")
         if code or troubles:

@@ -246,6 +246,32 @@ def test_nothing_is_asked_where_a_person_says_it(twilio: TwilioContent, settings
     assert twilio.calls == []
 
 
+@pytest.mark.parametrize(
+    ("name", "prefix"), [("twilio", "TWILIO"), ("twilio:second", "TWILIO_SECOND")]
+)
+def test_account_that_whatsapp_goes_through_is_asked(
+    twilio: TwilioContent, settings: Any, name: str, prefix: str
+) -> None:
+    settings.TWILIO_ACCOUNT_SID = settings.TWILIO_AUTH_TOKEN = ""
+    settings.PROVIDER_VARIABLES = {
+        f"{prefix}_ACCOUNT_SID": ACCOUNT,
+        f"{prefix}_AUTH_TOKEN": TOKEN,
+    }
+    settings.MESSAGE_PROVIDERS = {**settings.MESSAGE_PROVIDERS, "whatsapp": name}
+    twilio.has("approved")
+    assert approvals.is_told_by_provider("whatsapp")
+    assert asked(template()).approval_status == "approved"
+
+
+def test_other_account_is_not_asked_for_the_one_that_whatsapp_goes_through(
+    twilio: TwilioContent, settings: Any
+) -> None:
+    settings.MESSAGE_PROVIDERS = {**settings.MESSAGE_PROVIDERS, "whatsapp": "twilio:second"}
+    row = asked(template())
+    assert "set TWILIO_SECOND_ACCOUNT_SID and TWILIO_SECOND_AUTH_TOKEN" in row.approval_detail
+    assert twilio.calls == []
+
+
 # --- after saving ---------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from campaigns.models import CampaignMessage
 from campaigns.schedule import schedule_due
 from messaging.again import send_again
-from messaging.evidence import NoText, SentText, sent_text
+from messaging.evidence import NoText, SentText, outcome, sent_text
 from messaging.models import (
     AttemptOutcome,
     DeliveryAttempt,
@@ -206,3 +206,37 @@ def test_evidence_takes_three_queries_and_the_steps():
     with CaptureQueriesContext(connection) as queries:
         assert isinstance(sent_text(delivery), SentText)
     assert len(queries) == 3  # attempt, window, version
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"status": "scheduled"}, "It waits for 04 Mar 2026, 12:00."),
+        ({"status": "sending"}, "It is being handed to the provider."),
+        (
+            {"status": "skipped", "skip_reason": "frequency_cap", "skip_detail": "2 in a day"},
+            "It was not sent, on purpose: the doctor had messages enough (2 in a day).",
+        ),
+        ({"status": "unknown"}, "It was handed over and got no answer: it may have arrived."),
+        (
+            {"status": "sent", "sent_at": NOW},
+            "It was sent on 04 Mar 2026, 12:00, no report of its arrival has come yet.",
+        ),
+        (
+            {"status": "clicked", "sent_at": NOW, "delivered_at": NOW, "clicked_at": NOW + DAY},
+            (
+                "It was sent on 04 Mar 2026, 12:00, arrived on 04 Mar 2026, 12:00, "
+                "its link was followed on 05 Mar 2026, 12:00."
+            ),
+        ),
+        (
+            {"status": "failed", "failed_at": NOW, "error_message": "Nobody has this number."},
+            "Failed on 04 Mar 2026, 12:00: Nobody has this number.",
+        ),
+    ],
+)
+def test_outcome_is_one_sentence(fields, words):
+    delivery = due()
+    for name, value in fields.items():
+        setattr(delivery, name, value)
+    assert outcome(delivery) == words

@@ -173,15 +173,42 @@ def test_without_redis_too_links_wait_for_the_database(delivery, monkeypatch):
 
 
 def test_disk_that_takes_nothing_loses_the_hit_and_not_the_doctor(delivery, monkeypatch, caplog):
-    def full(kind, payload):
+    def full(kind, payloads):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(spool, "append", full)
+    monkeypatch.setattr(spool, "extend", full)
     patience._Away.until = time.monotonic() + 60
     response, _ = visit(f"/r/{delivery.token}")
     assert response["Location"] == delivery.target_url
     assert "a hit is lost: No space left on device" in caplog.text
     assert delivery.token not in caplog.text
+
+
+def test_hits_that_come_at_once_share_the_disk_and_none_is_lost(delivery, monkeypatch):
+    written = []
+    extend = spool.extend
+
+    def counted(kind, payloads):
+        written.append(len(payloads))
+        if len(written) == 1:
+            first_writes.set()
+            assert others_wait.wait(10)
+        extend(kind, payloads)
+
+    first_writes, others_wait = threading.Event(), threading.Event()
+    monkeypatch.setattr(spool, "extend", counted)
+    patience._Away.until = time.monotonic() + 60
+    first = Worker(lambda: visit(f"/r/{delivery.token}"))
+    assert first_writes.wait(10)
+    others = [Worker(lambda: visit(f"/r/{delivery.token}")) for _ in range(5)]
+    while len(hits._disk._waiting) < 5:
+        assert not any(other.is_done for other in others)
+    others_wait.set()
+    assert {worker.result()[0].status_code for worker in (first, *others)} == {302}
+    assert written == [1, 5]
+    patience._Away.until = 0.0
+    reports.take(timezone.now())
+    assert ProviderEvent.objects.count() == 6
 
 
 def test_hits_wait_on_disk_without_the_token(delivery, settings):
@@ -192,3 +219,17 @@ def test_hits_wait_on_disk_without_the_token(delivery, settings):
     assert delivery.token not in path.read_text()
     assert path.stat().st_mode & 0o77 == 0
     assert track.find_by_token(delivery.token)
+
+
+def test_one_request_finds_out_whether_the_database_is_back_and_the_others_go_on(delivery):
+    with frozen():
+        visit(f"/r/{delivery.token}")
+        patience._Away.until = time.monotonic() - 0.1  # it is time to ask again
+        visits = at_once(*[lambda: visit(f"/r/{delivery.token}")] * 4)
+        assert {response.status_code for response, _ in visits} == {302}
+        assert sum(seconds > 1 for _, seconds in visits) == 1
+    patience._Away.until = time.monotonic() - 0.1
+    visit(f"/r/{delivery.token}")
+    assert patience._Away.until == 0.0
+    reports.take(timezone.now())
+    assert ProviderEvent.objects.count() == 6

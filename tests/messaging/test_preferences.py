@@ -92,6 +92,24 @@ def test_post_acts_at_once(browser, delivery, scope, expected):
     assert len(ticked(page)) == (0 if expected == (None, None) else 6)
 
 
+def test_page_offers_only_what_is_left_to_stop(browser, delivery):
+    def buttons():
+        page = browser.get(f"/u/{delivery.token}").content.decode()
+        return re.findall(r'name="scope" value="(\w+)"', page)
+
+    assert buttons() == ["channel", "kind", "save", "pause", "all"]
+    browser.post(f"/u/{delivery.token}", {"scope": "channel"})
+    assert buttons() == ["kind", "save", "pause", "back", "all"]
+    browser.post(f"/u/{delivery.token}", {"scope": "pause"})
+    assert buttons() == ["kind", "save", "resume", "all"]
+    browser.post(f"/u/{delivery.token}", {"scope": "kind"})
+    assert buttons() == ["save", "resume", "all"]
+    browser.post(f"/u/{delivery.token}", {"scope": "all"})
+    assert buttons() == ["save", "back"]
+    browser.post(f"/u/{delivery.token}", {"scope": "back"})
+    assert buttons() == ["channel", "kind", "save", "pause", "all"]
+
+
 def test_one_click_answers_200_without_cookie_or_redirect(browser, delivery):
     response = browser.post(f"/u/{delivery.token}", {"List-Unsubscribe": "One-Click"})
     assert response.status_code == 200

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
 
 from campaigns.schedule import schedule_due
+from messaging.accounts import FIRST_PAUSE
 from messaging.models import (
     DeliveryAttempt,
     MessageDelivery,
     MessageTemplate,
+    ProviderAccount,
     Suppression,
     SuppressionReason,
 )
 from messaging.providers import instance
+from messaging.record import Tally
 from messaging.send import send_due
-from tests.engine import NOW, doctor, enrolled, member, send_all
+from tests.engine import DAY, NOW, doctor, enrolled, member, send_all
 from tests.providers.aws import AwsFake, variables
 from tests.providers.fake import serving
 from tests.providers.interakt_fake import KEY as INTERAKT_KEY
@@ -175,3 +179,71 @@ def test_number_that_is_off_for_now_closes_nothing(twilio: TwilioFake, settings:
     send_due("sms", NOW)
     assert MessageDelivery.objects.get().status == "scheduled"
     assert not Suppression.objects.exists()
+
+
+def test_limit_of_marketing_messages_waits_for_a_day(twilio: TwilioFake, settings: Any) -> None:
+    settings.MESSAGE_PROVIDERS = {**SANDBOX, "whatsapp": "twilio"}
+    person = member(doctor())
+    enrolled(0, days=(0,), channels=("whatsapp",))
+    approve("whatsapp", content_sid=CONTENT)
+    twilio.refuses[f"whatsapp:{person.phone}"] = (400, 63049)
+    schedule_due(NOW)
+    send_due("whatsapp", NOW)
+    delivery = MessageDelivery.objects.get()
+    assert delivery.status == "scheduled"
+    assert NOW + DAY <= delivery.scheduled_at < delivery.expires_at
+    assert not Suppression.objects.exists()
+    account = ProviderAccount.objects.get(channel="whatsapp")
+    assert (account.failures_in_row, account.closed_until) == (0, None)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "wait"),
+    [(Fault("429", retry_after="120"), timedelta(minutes=2)), (None, FIRST_PAUSE)],
+)
+def test_throttle_of_twilio_makes_the_whole_account_wait(
+    twilio: TwilioFake, settings: Any, refusal: Fault | None, wait: timedelta
+) -> None:
+    settings.MESSAGE_PROVIDERS = {**SANDBOX, "sms": "twilio"}
+    settings.SMS_DLT_REQUIRED = False
+    person = member(doctor())
+    enrolled(0, days=(0,), channels=("sms",))
+    if refusal:
+        twilio.faults = [refusal]
+    else:
+        twilio.refuses[str(person.phone)] = (400, 20429)
+    schedule_due(NOW)
+    send_due("sms", NOW)
+    assert MessageDelivery.objects.get().status == "scheduled"
+    assert ProviderAccount.objects.get(channel="sms").closed_until == NOW + wait
+    assert send_due("sms", NOW + wait / 2) == Tally()
+    assert len(twilio.calls) == 1
+
+
+def test_account_that_is_not_there_fails_nothing(twilio: TwilioFake, settings: Any) -> None:
+    """Refused connections are definite: the messages wait for it."""
+    settings.MESSAGE_PROVIDERS = {**SANDBOX, "sms": "twilio"}
+    settings.SMS_DLT_REQUIRED = False
+    settings.PROVIDER_VARIABLES |= {"TWILIO_API_URL": "http://127.0.0.1:1"}
+    enrolled(8, days=(0,), channels=("sms",))
+    schedule_due(NOW)
+    send_due("sms", NOW)
+    assert set(MessageDelivery.objects.values_list("status", flat=True)) == {"scheduled"}
+    account = ProviderAccount.objects.get(channel="sms")
+    assert account.closed_until == NOW + FIRST_PAUSE
+    assert "connection refused" in account.last_trouble.lower()
+
+
+def test_text_outside_of_a_session_fails_for_good_and_says_why(
+    twilio: TwilioFake, settings: Any
+) -> None:
+    settings.MESSAGE_PROVIDERS = {**SANDBOX, "whatsapp": "twilio"}
+    person = member(doctor())
+    enrolled(0, days=(0,), channels=("whatsapp",))
+    approve("whatsapp", content_sid=CONTENT)
+    twilio.refuses[f"whatsapp:{person.phone}"] = (400, 63016)
+    send_all(NOW)
+    delivery = MessageDelivery.objects.get()
+    assert (delivery.status, "63016" in str(delivery.error_message)) == ("failed", True)
+    assert not Suppression.objects.exists()
+    assert len(twilio.calls) == 1

@@ -21,7 +21,7 @@ from messaging.providers import PROVIDERS, instance, provider_for
 from messaging.providers.account import Account, Variable
 from messaging.providers.base import Need
 from messaging.providers.codes import TABLES
-from messaging.providers.examine import REPORTS, examine
+from messaging.providers.examine import REPORTS, address_problems, examine
 from tests.providers.aws import moto_server, sent_of, variables
 from tests.providers.fake import serving
 from tests.providers.interakt_fake import KEY as INTERAKT_KEY
@@ -41,6 +41,7 @@ def _own_settings(settings: Any) -> Iterator[None]:
     settings.TWILIO_ACCOUNT_SID = settings.TWILIO_AUTH_TOKEN = ""
     settings.PUBLIC_BASE_URL = "https://go.clirnet.in"
     settings.DEFAULT_FROM_EMAIL = "CLIRNET <news@clirnet.in>"
+    settings.PLATFORM_BASE_URL = "https://clirnet.in"
     instance.cache_clear()
     yield
     instance.cache_clear()
@@ -202,13 +203,15 @@ def test_command_says_what_is_missing_and_fails(settings: Any) -> None:
         "whatsapp: interakt\n"
         "    INTERAKT_API_KEY is not set: the secret key of Interakt's developer settings, as it "
         "stands there.\n"
-        "    INTERAKT_WEBHOOK_KEYS is not set: no report of interakt is believed.\n"
+        "    INTERAKT_WEBHOOK_KEYS is not set: the secret key of the webhook in Interakt's "
+        "developer settings. Until then no report of interakt is believed.\n"
         "    (Interakt has no call that reads: whether it accepts the key shows with a message.)\n"
         "sms: sns\n"
         "    SNS_SENDER_ID is not set: the registered header, 3 to 11 letters and digits.\n"
         "email: sendgrid:second\n"
         "    SENDGRID_SECOND_API_KEY is not set: a key that may send mail, SG.….\n"
-        "    SENDGRID_WEBHOOK_KEYS is not set: no report of sendgrid is believed.\n"
+        "    SENDGRID_WEBHOOK_KEYS is not set: the verification key of SendGrid's signed Event "
+        "Webhook. Until then no report of sendgrid is believed.\n"
         "5 problems.\n"
     )
 
@@ -218,7 +221,7 @@ def test_command_says_what_is_missing_and_fails(settings: Any) -> None:
     [
         ("https://go.clirnet.in", 0),
         ("http://go.clirnet.in", 1),
-        ("http://127.0.0.1:8000", 2),
+        ("http://127.0.0.1:8000", 1),
         ("https://localhost", 1),
         ("https://10.0.0.7", 1),
         ("https://[::1]:8000", 1),
@@ -245,6 +248,83 @@ def test_refused_credentials_are_told_and_others_are_still_asked(
     assert problems("whatsapp") == []
 
 
+def test_missing_token_is_told_once(settings: Any) -> None:
+    """Twilio's reports are signed with it: where it is set, they are believed."""
+    settings.MESSAGE_PROVIDERS = {**NOBODY, "sms": "twilio"}
+    settings.PROVIDER_VARIABLES = {"TWILIO_ACCOUNT_SID": SID, "TWILIO_SMS_FROM": SMS_NUMBER}
+    assert problems("sms") == ["TWILIO_AUTH_TOKEN is not set: the account's auth token."]
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("twillio", "SMS_PROVIDER is “twillio”, which is no account: set it to one of "),
+        ("sendgrid", "SMS_PROVIDER is “sendgrid”, which does not carry sms: set it to one of "),
+    ],
+)
+def test_wrong_name_is_told_with_the_right_ones(settings: Any, name: str, problem: str) -> None:
+    settings.MESSAGE_PROVIDERS = {**NOBODY, "sms": name}
+    assert problems("sms") == [f"{problem}sandbox, sns, twilio."]
+
+
+def test_india_asks_for_header_and_entity(settings: Any) -> None:
+    settings.MESSAGE_PROVIDERS = {**NOBODY, "sms": "sns"}
+    settings.SMS_DLT_REQUIRED, settings.SMS_HEADER = True, ""
+    settings.PROVIDER_VARIABLES = {"SNS_SENDER_ID": "CLIRNT", "SNS_REGION": "x y"}
+    text, code = told()
+    assert "SMS_HEADER is not set: the registered header" in text
+    assert code == 1
+    with moto_server() as moto:
+        settings.PROVIDER_VARIABLES = {"SNS_SENDER_ID": "CLIRNT", **variables("SNS", moto)}
+        (problem,) = problems("sms")
+        assert problem.startswith("SNS_ENTITY_ID is not set")
+    instance.cache_clear()
+    settings.SMS_DLT_REQUIRED = False
+    assert "SMS_HEADER" not in told()[0]
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"SNS_ACCESS_KEY_ID": "key"}, "SNS_SECRET_ACCESS_KEY is not set."),
+        ({"SNS_SECRET_ACCESS_KEY": "secret"}, "SNS_ACCESS_KEY_ID is not set."),
+        ({"SNS_REGION": "x y"}, "SNS_* cannot be used: Provided region_name 'x y' doesn't match "),
+        ({"SNS_ENDPOINT_URL": "nowhere"}, "SNS_* cannot be used: Invalid endpoint: nowhere."),
+    ],
+)
+def test_settings_that_boto3_does_not_take_are_told(
+    settings: Any, fields: dict[str, str], problem: str
+) -> None:
+    settings.MESSAGE_PROVIDERS = {**NOBODY, "sms": "sns"}
+    settings.PROVIDER_VARIABLES = {"SNS_SENDER_ID": "CLIRNT", **fields}
+    (found,) = problems("sms")
+    assert found.startswith(problem)
+
+
+def test_accounts_that_no_channel_uses_are_looked_at_and_do_not_count(
+    twilio: TwilioFake, settings: Any
+) -> None:
+    settings.PROVIDER_VARIABLES |= {
+        "TWILIO_SECOND_ACCOUNT_SID": SID,
+        "SENDGRID_BACKUP_API_URL": "http://127.0.0.1:1/",
+    }
+    settings.WEBHOOK_KEYS = {}
+    text, code = told()
+    assert code == 0
+    assert (
+        "sendgrid:backup, which no channel uses now\n"
+        "    SENDGRID_BACKUP_API_KEY is not set: a key that may send mail, SG.….\n"
+        "twilio, which no channel uses now\n"
+        "    TWILIO_AUTH_TOKEN is not set: the account's auth token. Until then no report of "
+        "twilio is believed.\n"
+        "twilio:second, which no channel uses now\n"
+        "    TWILIO_SECOND_AUTH_TOKEN is not set: the account's auth token.\n"
+    ) in text
+    assert text.endswith("Every channel could send now.\n")
+    assert {call.method for call in twilio.calls} == {"GET"}
+    assert {call.path.split("/")[-1] for call in twilio.calls} >= {f"{SID}.json", "Senders"}
+
+
 def test_provider_that_breaks_off_is_a_problem(
     twilio: TwilioFake, settings: Any, monkeypatch: Any
 ) -> None:
@@ -265,8 +345,9 @@ def test_sendgrid_and_ses_are_asked(settings: Any) -> None:
         assert problems("email") == []
         assert [call.path for call in fake.calls] == ["/v3/scopes"]
         settings.MESSAGE_PROVIDERS = {**NOBODY, "email": "ses"}
-        assert problems("email") == [
-            "SES_CONFIGURATION_SET is not set: no reports come.",
+        unreported, *others = problems("email")
+        assert unreported.startswith("SES_CONFIGURATION_SET is not set: ")
+        assert others == [
             "The account is in the sandbox of SES: it sends to verified addresses only.",
             "DEFAULT_FROM_EMAIL: the domain clirnet.in is not an identity of the account.",
         ]
@@ -293,3 +374,25 @@ def test_second_mail_server_that_is_no_address_is_named(settings: Any) -> None:
     settings.PROVIDER_VARIABLES = {"SMTP_SECOND_URL": "mail.clirnet.in"}
     (problem,) = problems("email")
     assert problem.startswith("SMTP_SECOND_URL must look like ")
+
+
+def test_examine_tells_of_addresses_that_are_still_the_examples(settings: Any) -> None:
+    settings.MESSAGE_PROVIDERS = {**NOBODY, "sms": "twilio"}
+    settings.PLATFORM_BASE_URL = "https://clirnet.example"
+    settings.DEFAULT_FROM_EMAIL = "CLIRNET <news@clirnet.example>"
+    assert [line.partition(" ")[0] for line in address_problems()][:1] == ["PLATFORM_BASE_URL"]
+    assert not any("DEFAULT_FROM_EMAIL" in line for line in address_problems())  # nobody sees it
+    settings.MESSAGE_PROVIDERS = {**NOBODY, "email": "smtp"}
+    said = [line.partition(" ")[0] for line in address_problems()]
+    assert said == ["PLATFORM_BASE_URL", "DEFAULT_FROM_EMAIL"]
+    assert told()[1] == 1
+
+
+def test_examine_calls_a_malformed_account_malformed_and_does_not_repeat_it(
+    twilio: TwilioFake, settings: Any
+) -> None:
+    settings.MESSAGE_PROVIDERS = {**NOBODY, "sms": "twilio"}
+    settings.PROVIDER_VARIABLES = {**settings.PROVIDER_VARIABLES, "TWILIO_ACCOUNT_SID": "ACxx"}
+    text, code = told()
+    assert "TWILIO_ACCOUNT_SID is malformed; it is the account, AC and 32" in text
+    assert (code, "ACxx" in text) == (1, False)

@@ -105,6 +105,31 @@ def test_message_that_interakt_would_not_take_is_refused_without_a_call(
     assert interakt.calls == []
 
 
+def test_free_text_goes_out_without_a_template(
+    interakt: InteraktFake, provider: InteraktProvider
+) -> None:
+    message = whatsapp(whatsapp_name="", parameters=(), is_free_text=True)
+    assert sent(provider, message) == Accepted("interakt-1")
+    assert interakt.ledger == [
+        {
+            "countryCode": "+91",
+            "phoneNumber": "9876543210",
+            "callbackData": str(message.delivery_id),
+            "type": "Text",
+            "data": {"message": "any"},
+        }
+    ]
+
+
+@pytest.mark.parametrize(("length", "kind"), [(4096, "Accepted"), (4097, "Refused")])
+def test_free_text_is_as_long_as_whatsapp_takes_it(
+    interakt: InteraktFake, provider: InteraktProvider, length: int, kind: str
+) -> None:
+    message = whatsapp(is_free_text=True)._replace(text="x" * length)
+    assert kinds(send(provider, [message])) == [kind]
+    assert len(interakt.calls) == (kind == "Accepted")
+
+
 def test_refusal_is_told_without_the_number(
     interakt: InteraktFake, provider: InteraktProvider, monkeypatch: Any
 ) -> None:

@@ -196,6 +196,14 @@ def test_key_that_is_refused_is_named(aws: AwsFake, monkeypatch: Any) -> None:
     ]
 
 
+@pytest.mark.parametrize("act", ["500", "reset", "429"])
+def test_question_is_put_once_too(aws: AwsFake, act: str) -> None:
+    """boto3's own retries are off where it talks by itself as well."""
+    aws.faults = [Fault(act)]
+    assert len(list(provider().problems("sms"))) == 1
+    assert len(aws.calls) == 1
+
+
 def test_nobody_there_is_told(settings: Any) -> None:
     settings.PROVIDER_VARIABLES = {**variables("SNS", "http://127.0.0.1:1"), **INDIA}
     (problem,) = provider().problems("sms")

@@ -17,7 +17,7 @@ from twilio.rest import Client
 from messaging.models import Verdict
 from messaging.providers.account import Account
 from messaging.providers.base import Accepted, NotSent, Outgoing, Receipt, Refused, Unknown
-from messaging.providers.codes import TWILIO, Fate
+from messaging.providers.codes import TWILIO, Code, Fate
 from messaging.providers.http import IN_FLIGHT_AT_FIRST
 from messaging.providers.twilio import TwilioProvider
 from tests.providers.fake import serving
@@ -102,10 +102,8 @@ def test_whatsapp_outside_the_session_goes_as_content_with_every_value(
     }
 
 
-def test_whatsapp_within_the_session_goes_as_text(
-    twilio: TwilioFake, provider: TwilioProvider
-) -> None:
-    message = whatsapp(is_session_open=True)
+def test_free_text_of_a_session_goes_as_text(twilio: TwilioFake, provider: TwilioProvider) -> None:
+    message = whatsapp(is_free_text=True)
     assert isinstance(sent(provider, message), Accepted)
     assert twilio.ledger[0]["Body"] == "Dear Dr. Rao"
     assert "ContentSid" not in twilio.ledger[0]
@@ -147,6 +145,15 @@ def test_message_that_twilio_would_not_take_is_refused_without_a_call(
 def test_longest_value_and_four_spaces_go_out(twilio: TwilioFake, provider: TwilioProvider) -> None:
     message = whatsapp(parameters=("R" * 1600, f"a{' ' * 4}b"))
     assert isinstance(sent(provider, message), Accepted)
+
+
+@pytest.mark.parametrize("kind", ["is_test", "is_answer"])
+def test_what_is_no_delivery_asks_for_no_reports(
+    twilio: TwilioFake, provider: TwilioProvider, kind: str
+) -> None:
+    """They would name what nobody has sent, and be looked for again and again."""
+    assert isinstance(sent(provider, whatsapp(**{kind: True})), Accepted)
+    assert "StatusCallback" not in twilio.ledger[0]
 
 
 # --- The official client as the measure ------------------------------------------------------
@@ -266,21 +273,22 @@ def test_limit_of_marketing_messages_is_tried_again_a_day_later(
     assert receipt.retry_after == timedelta(days=1)
 
 
-def test_every_code_of_the_traps_has_a_meaning() -> None:
-    suppress = {"21610", "63014", "63024"}
-    wrong = {"21211", "21614", "21635", "30005", "30006"}
-    for_good = {"21408", "63016", "63013", "63021", "63027", "63028", "63029", "30004", "30007"}
-    later = {"20429", "21611", "30001", "30036", "14107", "30003", "30008", "63018"}
-    slow = {"63049", "63032"}
-    assert {TWILIO.get(code).verdict for code in suppress} == {
-        Verdict.OPTED_OUT,
-        Verdict.NOT_ON_CHANNEL,
-    }
-    assert {TWILIO.get(code).verdict for code in wrong} == {Verdict.INVALID}
-    assert {TWILIO.get(code) for code in for_good} == {TWILIO.default}
-    assert {TWILIO.get(code).fate for code in later} == {Fate.FOR_NOW, Fate.THROTTLE}
-    assert {TWILIO.get(code).wait for code in slow} == {timedelta(days=1)}
-    assert TWILIO.get("unheard of") == TWILIO.default
+@pytest.mark.parametrize(
+    ("codes", "meaning"),
+    [
+        ("21610 63014", Code(verdict=Verdict.OPTED_OUT)),
+        ("63024", Code(verdict=Verdict.NOT_ON_CHANNEL)),
+        ("21211 21614 21635 30005 30006", Code(verdict=Verdict.INVALID)),
+        ("21408 63016 63013 63021 63027 63028 63029 30004 30007", Code()),
+        ("20429 21611 30001 14107 63018", Code(Fate.THROTTLE)),
+        ("30036", Code(Fate.FOR_NOW)),
+        ("30003 30008", Code(Fate.FOR_NOW, Verdict.SOFT_BOUNCE)),
+        ("63049 63032", Code(Fate.FOR_NOW, wait=timedelta(days=1))),
+        ("unheard-of", TWILIO.default),
+    ],
+)
+def test_every_code_of_the_traps_has_its_meaning(codes: str, meaning: Code) -> None:
+    assert {TWILIO.get(code) for code in codes.split()} == {meaning}
 
 
 def test_wrong_token_is_an_outage(twilio: TwilioFake, settings: Any) -> None:

@@ -19,6 +19,14 @@ def folder(settings, tmp_path):
     return settings.SPOOL_DIR
 
 
+def away(payloads):
+    raise OperationalError
+
+
+def full(*_):
+    raise OSError(28, "No space left on device")
+
+
 def drained():
     got = []
     spool.drain({"a": got.extend})
@@ -78,11 +86,71 @@ def test_a_line_that_a_crash_tore_takes_no_other_with_it(folder):
     assert drained() == [1, 2]
 
 
+@pytest.mark.parametrize(
+    "line", [b"5", b"null", b"[]", b'{"kind":"a"}', b'{"kind":["a"],"payload":1', b"\xff\x00", b""]
+)
+def test_a_damaged_line_stops_no_other_and_is_kept(folder, line):
+    spool.append("a", 1)
+    (path,) = folder.iterdir()
+    with path.open("ab") as file:
+        file.write(line + b"\n")
+    spool.append("a", 2)
+    assert drained() == [1, 2]
+    assert "damaged" in (folder / "refused.lines").read_text()
+    assert not spool.is_waiting()
+
+
+def test_several_at_once_are_all_kept_or_none(folder, monkeypatch):
+    spool.extend("a", [1, 2])
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        spool.extend("a", [3, 4])
+    monkeypatch.undo()
+    assert drained() == [1, 2]
+
+
+def test_a_spool_that_is_full_takes_nothing_more(monkeypatch):
+    spool.append("a", 1)
+    monkeypatch.setattr(spool, "MOST_BYTES", 10)
+    with pytest.raises(OSError, match="has reached 10 bytes"):
+        spool.append("a", 2)
+    assert drained() == [1]
+    spool.append("a", 3)
+
+
+def test_a_database_that_stays_away_does_not_make_a_file_for_each_try(folder):
+    for number in range(3):
+        spool.append("a", number)
+        with pytest.raises(OperationalError):
+            spool.drain({"a": away})
+    assert len(list(folder.iterdir())) == 2  # the one that was taken, and the one written to
+    assert sorted(drained()) == [0, 1, 2]
+
+
+def test_a_second_reader_waits_until_the_first_is_done():
+    spool.append("a", 1)
+    began, go_on, got = threading.Event(), threading.Event(), []
+
+    def slow(payloads):
+        began.set()
+        assert go_on.wait(30)
+        got.extend(payloads)
+
+    first = threading.Thread(target=spool.drain, args=({"a": slow},))
+    first.start()
+    assert began.wait(30)
+    second = threading.Thread(target=lambda: (spool.drain({"a": got.extend}), got.append("after")))
+    second.start()
+    second.join(0.2)
+    assert got == []
+    go_on.set()
+    first.join()
+    second.join()
+    assert got == [1, "after"]
+
+
 def test_a_database_that_is_away_keeps_everything(folder):
     spool.append("a", 1)
-
-    def away(payloads):
-        raise OperationalError
 
     with pytest.raises(OperationalError):
         spool.drain({"a": away})

@@ -44,7 +44,7 @@ def _empty_cache() -> Iterator[None]:
 def answers(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Scripted]:
     def put(*script: Receipt) -> Scripted:
         scripted = Scripted(*script)
-        monkeypatch.setattr("messaging.trial.provider_for", lambda channel: scripted)
+        monkeypatch.setattr("messaging.outgoing.provider_for", lambda channel: scripted)
         return scripted
 
     return put

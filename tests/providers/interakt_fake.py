@@ -19,7 +19,7 @@ class InteraktFake(Fake):
     templates: dict[tuple[str, str], int] = field(default_factory=lambda: {("reminder", "hi"): 2})
 
     def take(self, call: Call) -> tuple[int, bytes, dict[str, str]]:
-        """A template message."""
+        """A message."""
         if call.headers.get("authorization") != f"Basic {KEY}":
             raise self.refuse(401, "Invalid credentials")
         if (call.method, call.path) != ("POST", "/v1/public/message/"):
@@ -38,8 +38,8 @@ class InteraktFake(Fake):
 
     def check(self, told: dict[str, Any]) -> None:
         """What the documentation says of the fields."""
-        fields = {"countryCode", "phoneNumber", "callbackData", "type", "template"}
-        if set(told) != fields or told["type"] != "Template":
+        own = {"Template": "template", "Text": "data"}.get(told.get("type"))
+        if set(told) != {"countryCode", "phoneNumber", "callbackData", "type", own}:
             raise self.refuse(400, f"Fields: {sorted(told)}")
         if not re.fullmatch(r"\+[1-9]\d{0,2}", told["countryCode"]):
             raise self.refuse(400, "countryCode is not valid")
@@ -47,7 +47,15 @@ class InteraktFake(Fake):
             raise self.refuse(400, f"phoneNumber {told['phoneNumber']} is not valid")
         if not 0 < len(told["callbackData"]) <= 512:
             raise self.refuse(400, "callbackData is too long")
-        template = told["template"]
+        self.check_text(told["data"]) if own == "data" else self.check_template(told["template"])
+
+    def check_text(self, data: dict[str, Any]) -> None:
+        """A free text."""
+        if set(data) != {"message"} or not 0 < len(data["message"]) <= 4096:
+            raise self.refuse(400, "data")
+
+    def check_template(self, template: dict[str, Any]) -> None:
+        """An approved one, with every value that it has."""
         if not set(template) <= {"name", "languageCode", "headerValues", "bodyValues"}:
             raise self.refuse(400, "template")
         values = template.get("bodyValues", [])

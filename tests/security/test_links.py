@@ -1,4 +1,4 @@
-"""What strangers try with links: other targets, other people's tokens, other headers, odd paths."""
+"""What strangers try with links: other people's tokens, other headers, odd paths."""
 
 import io
 import logging
@@ -9,58 +9,15 @@ from django.core.cache import cache
 from django.test import Client, RequestFactory
 
 from messaging import track
-from messaging.links import masked, target, throttle
+from messaging.links import throttle
 from messaging.models import MessageDelivery, ProviderEvent, UnsubscribeRecord
-from tests.engine import NOW, certificate, doctor, enrolled, member, send_all
+from messaging.privacy.logs import Discreet
+from tests.engine import NOW, enrolled, send_all
 
 pytestmark = pytest.mark.django_db
 PHONE = {"User-Agent": "Mozilla/5.0 (Linux; Android 14) Chrome/130"}
 NOBODYS = "0123456789012345678901"
 WAYS = ("r/", "h/", "u/", "CLIRNT/", "CLIRNT/u/")
-
-# Where an open redirect would lead, with clirnet.example allowed.
-ELSEWHERE = [
-    "https://evil.example/",
-    "//evil.example/",
-    "///evil.example/",
-    "/\\evil.example",
-    "\\\\evil.example",
-    "https:evil.example",
-    "https:/evil.example",
-    "https:///evil.example",
-    "http:\\\\evil.example",
-    "https://clirnet.example@evil.example/",
-    "https://clirnet.example:pass@evil.example/",
-    "https://user@clirnet.example/",
-    "https://clirnet.example.evil.example/",
-    "https://evil.example/clirnet.example",
-    "https://evil.example#clirnet.example",
-    "https://evil.example?clirnet.example",
-    "https://evil.example\\.clirnet.example/",
-    "https://clirnet.example\\@evil.example/",
-    "https://clirnet.example%2eevil.example/",
-    "https://clirnet.example:8443/",
-    "https://clirnet.example:@evil.example/",
-    "https://[::1]/",
-    "https://127.0.0.1/",
-    "javascript:alert(1)",
-    "JaVaScRiPt://clirnet.example/%0aalert(1)",
-    " javascript:alert(1)",
-    "java\tscript:alert(1)",
-    "data:text/html,<script>alert(1)</script>",
-    "vbscript:msgbox(1)",
-    "ftp://clirnet.example/",
-    "file:///etc/passwd",
-    "intent://clirnet.example#Intent;scheme=http;end",
-    "https://clirnet.example/\r\nSet-Cookie: a=b",
-    "https://clirnet.example/\x00",
-    "https://clirnet\u3002example/",
-    "https://ｃlirnet.example/",
-    "https://evil.example\u2044clirnet.example/",
-    "\u202ehttps://clirnet.example/",
-    "/courses/1",
-    "",
-]
 
 
 @pytest.fixture(autouse=True)
@@ -78,58 +35,6 @@ def delivery():
 @pytest.fixture
 def browser():
     return Client(headers=PHONE, enforce_csrf_checks=True, raise_request_exception=False)
-
-
-# --- open redirect --------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("url", ELSEWHERE)
-def test_no_link_leads_elsewhere(browser, delivery, url):
-    assert not target.is_allowed(url)
-    if "\x00" not in url:  # PostgreSQL keeps none
-        MessageDelivery.objects.update(target_url=url)
-        response = browser.get(f"/r/{delivery.token}")
-        assert (response.status_code, response.get("Location")) == (404, None)
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "https://clirnet.example/courses/1?a=b#c",
-        "http://clirnet.example",
-        "https://CLIRNET.example/",
-        "https://clirnet.example/redirect?to=https://evil.example/",
-        "https://clirnet.example/hindi/हिन्दी",
-    ],
-)
-def test_links_to_our_platform_lead_there(url):
-    assert target.is_allowed(url)
-
-
-@pytest.mark.parametrize(
-    "query", ["url=https://evil.example", "next=//evil.example", "target_url=https://evil.example"]
-)
-def test_nothing_in_the_address_changes_the_target(browser, delivery, query):
-    for way in ("r", "h"):
-        response = browser.get(f"/{way}/{delivery.token}?{query}")
-        assert response["Location"] == delivery.target_url
-
-
-@pytest.mark.parametrize("subject", ["c1\r\nSet-Cookie: a=b", "@evil.example", "../../x", "a?b#c"])
-def test_no_header_comes_out_of_what_a_file_called_a_course(browser, subject):
-    owner = doctor()
-    certificate(owner, external_id=subject)
-    member(owner, subject)
-    enrolled(0, days=(0,), channels=("sms",))
-    send_all(NOW)
-    delivery = MessageDelivery.objects.get()
-    response = browser.get(f"/r/{delivery.token}")
-    assert "Set-Cookie" not in response
-    location = response.get("Location", "")
-    assert "\r" not in location
-    assert "\n" not in location
-    assert location in ("", delivery.target_url)
-    assert not location or location.startswith("https://clirnet.example/certificates/")
 
 
 # --- enumeration ----------------------------------------------------------------------------
@@ -215,11 +120,31 @@ def test_who_tries_many_is_turned_away_and_nobody_else(browser, delivery, settin
     settings.LINK_MISSES_PER_MINUTE = 5
     pages = [browser.get(f"/r/{NOBODYS[:-1]}{n}") for n in range(7)]
     assert [page.status_code for page in pages] == [404] * 5 + [429] * 2
-    assert len({page.content for page in pages}) == 1
+    assert [b"try again in a minute" in page.content for page in pages] == [False] * 5 + [True] * 2
     assert int(pages[-1]["Retry-After"]) > 0
     assert browser.post(f"/u/{NOBODYS}").status_code == 429
-    other = browser.get(f"/r/{delivery.token}", REMOTE_ADDR="192.0.2.7")
-    assert other.status_code == 302
+    other = browser.get(f"/r/{NOBODYS}", REMOTE_ADDR="192.0.2.7")
+    assert other.status_code == 404
+
+
+def test_links_that_somebody_has_are_served_to_whoever_is_turned_away(browser, delivery, settings):
+    """A stranger behind a carrier's address must not close everybody's links."""
+    settings.LINK_MISSES_PER_MINUTE = 1
+    assert [browser.get(f"/r/{NOBODYS}").status_code for _ in range(2)] == [404, 429]
+    told = {way: browser.get(f"/{way}/{delivery.token}").status_code for way in ("r", "h", "u")}
+    assert told == {"r": 302, "h": 302, "u": 200}
+    assert browser.get(f"/o/{delivery.token}.gif").status_code == 200
+    assert ProviderEvent.objects.filter(kind="opened").count() == 1
+
+
+def test_opt_out_is_heard_from_whoever_is_turned_away(browser, delivery, settings):
+    """Mail programs post from few addresses, also for doctors who are long gone."""
+    settings.LINK_MISSES_PER_MINUTE = 1
+    browser.post(f"/u/{NOBODYS}")
+    assert browser.get(f"/u/{NOBODYS}").status_code == 429
+    one_click = {"List-Unsubscribe": "One-Click"}
+    assert browser.post(f"/u/{delivery.token}", one_click).status_code == 200
+    assert UnsubscribeRecord.objects.exists()
 
 
 def test_good_links_are_never_too_many(browser, delivery, settings):
@@ -384,7 +309,7 @@ def test_no_token_is_logged(browser, delivery):
     console = next(
         handler
         for handler in logging.getLogger().handlers
-        if any(isinstance(held, masked.Tokens) for held in handler.filters)
+        if isinstance(handler.formatter, Discreet)
     )
     kept, console.stream = console.stream, io.StringIO()
     try:

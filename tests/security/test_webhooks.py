@@ -9,8 +9,8 @@ import pytest
 from django.conf import settings as configured
 from django.test import Client
 
+from messaging.links import patience
 from messaging.models import EventKind, ProviderEvent
-from messaging.webhooks import intake
 from messaging.webhooks.body import MOST_BYTES, MOST_DEPTH
 from messaging.webhooks.checks import check_webhooks
 from tests.security.server import Server
@@ -43,7 +43,7 @@ def _keys(settings, tmp_path, monkeypatch):
     settings.WEBHOOK_KEYS = KEYS
     settings.PUBLIC_BASE_URL = BASE
     settings.SPOOL_DIR = tmp_path / "spool"
-    monkeypatch.setattr(intake._Away, "until", 0.0)
+    monkeypatch.setattr(patience._Away, "until", 0.0)
 
 
 def kept():

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -67,6 +68,24 @@ def test_links_lead_to_the_subject(settings: Any) -> None:
         "no_show": "https://platform.example/sessions/X-1/recording",
         "unclaimed_certificates": "https://platform.example/certificates/X-1",
     }
+
+
+@pytest.mark.parametrize(
+    ("subject", "written"),
+    [
+        ("a/b", "a%2Fb"),
+        ("?a=b#c", "%3Fa%3Db%23c"),
+        ("@evil.example", "%40evil.example"),
+        ("\r\nX: y", "%0D%0AX%3A%20y"),
+        ("%2e", "%252e"),
+        ("हिन्दी", "%E0%A4%B9%E0%A4%BF%E0%A4%A8%E0%A5%8D%E0%A4%A6%E0%A5%80"),
+    ],
+)
+def test_subject_is_one_step_of_the_path(settings: Any, subject: str, written: str) -> None:
+    settings.PLATFORM_BASE_URL = "https://platform.example"
+    for key, one in DEFINITIONS.items():
+        assert key == "aida_users" or f"/{written}" in one.cta_url(subject)
+        assert urlsplit(one.cta_url(subject)).netloc == "platform.example"
 
 
 def test_labels_are_words_of_a_marketer() -> None:

@@ -1,4 +1,8 @@
-"""`manage.py check_providers`: whether each channel's account could send now. Sends nothing."""
+"""`manage.py check_providers`: whether each channel's account could send now. Sends nothing.
+
+Accounts that are set and that no channel uses are looked at, too, before anything is switched over
+to them; what is wrong there is told, and does not count.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +22,12 @@ class Command(BaseCommand):
     requires_system_checks = ()  # what they say is said here, and more
 
     def handle(self, *_args: Any, **_options: Any) -> None:
-        """One paragraph for each channel."""
+        """One paragraph for each channel, and one for each account that none uses."""
         count = 0
         for channel, account, problems, note in examine():
-            self._show(f"{channel}: {account}", problems, note)
-            count += len(problems)
+            title = f"{channel}: {account}" if channel else f"{account}, which no channel uses now"
+            self._show(title, problems, note)
+            count += len(problems) if channel else 0
         if addresses := list(address_problems()):
             self._show("addresses", addresses, "")
             count += len(addresses)

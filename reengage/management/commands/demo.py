@@ -174,7 +174,7 @@ class Command(BaseCommand):
             self.stdout.flush()
 
         def slow() -> None:
-            self.stderr.write(f"The web server does not answer at {url}/; see the lines above.")
+            self.stderr.write(f"The web server does not answer at {url}/ yet; still waiting.")
 
         self.stdout.write("\nStarting web server, worker and clock ...")
         self.stdout.flush()

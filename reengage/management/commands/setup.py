@@ -20,5 +20,6 @@ class Command(BaseCommand):
             self.stdout.write(
                 f"Database is up to date. Created: {created.templates} templates, "
                 f"{created.campaigns} campaigns, {created.schedules} schedules, "
-                f"{created.accounts} provider accounts, {created.groups} groups."
+                f"{created.accounts} provider accounts, {created.groups} groups, "
+                f"{created.replies} keyword replies."
             )

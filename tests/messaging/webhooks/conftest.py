@@ -2,7 +2,7 @@
 
 import pytest
 
-from messaging.webhooks import intake
+from messaging.links import patience
 from tests.webhook_calls import BASE, KEYS
 
 
@@ -11,4 +11,4 @@ def _keys(settings, tmp_path, monkeypatch):
     settings.WEBHOOK_KEYS = KEYS
     settings.PUBLIC_BASE_URL = BASE
     settings.SPOOL_DIR = tmp_path / "spool"
-    monkeypatch.setattr(intake._Away, "until", 0.0)
+    monkeypatch.setattr(patience._Away, "until", 0.0)

@@ -1,17 +1,22 @@
 """What doctors write: STOP and START at once, keywords answered, the rest into the inbox."""
 
+import itertools
+import re
 from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import connection, transaction
 
 from campaigns.models import CampaignEnrollment
 from campaigns.schedule import schedule_due
-from messaging import inbound, inbound_reply, reports
+from messaging import inbound, lanes, reports
+from messaging.audit.facts import untold
+from messaging.audit.finding import Scope
 from messaging.authorize import authorize_due
 from messaging.models import (
+    EventKind,
     InboundMessage,
     KeywordReply,
     MessageDelivery,
@@ -22,8 +27,9 @@ from messaging.models import (
     UnsubscribeRecord,
 )
 from messaging.optout import opt_out, pause
-from messaging.providers.base import Refused, Unknown
 from messaging.suppress import suppress
+from messaging.track import Event, store
+from reengage import health
 from tests.engine import DAY, NOW, doctor, enrolled, send_all, statuses
 from tests.messaging.together import Worker, at_once, waits_for_a_lock
 from tests.webhook_calls import interakt, interakt_report, says
@@ -117,6 +123,32 @@ def test_start_ends_a_pause_and_leaves_what_is_broken_closed(enrollment):
     assert Suppression.objects.standing().exists()
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("order", list(itertools.permutations([0, 1, 2])))
+@pytest.mark.parametrize("words", [("STOP", "START", "STOP"), ("START", "STOP", "START")])
+def test_of_stop_and_start_the_last_one_written_counts(enrollment, words, order, at_once):
+    """Also where the disk kept them and they come in another order."""
+    who = enrollment.doctor
+    for place in order:
+        detail = {"channel": "whatsapp", "from": who.phone, "text": words[place]}
+        detail |= {"button": "", "wish": "", "raw": {}}
+        at = NOW + place * MINUTE
+        store([Event("twilio", f"SM{place}", EventKind.INBOUND, at, detail=detail)], NOW)
+        if not at_once:
+            reports.take(NOW + 9 * MINUTE)
+    reports.take(NOW + 9 * MINUTE)
+    assert bool(standing(who)) == (words[-1] == "STOP")
+    assert not InboundMessage.objects.filter(handled_at=None).exists()
+
+
+def test_stop_and_start_of_one_moment_are_a_stop(enrollment):
+    who = enrollment.doctor
+    for number, text in enumerate(("START", "STOP")):
+        says(f"whatsapp:{who.phone}", text, f"SM{number}")
+    reports.take(NOW + MINUTE)
+    assert standing(who) == {("whatsapp", None)}
+
+
 def test_a_whatsapp_number_of_its_own_is_the_doctors():
     who = doctor(whatsapp="+919000000001")
     doctor(phone="+919000000001")  # whose WhatsApp is not this one? it is: both are meant
@@ -130,7 +162,7 @@ def test_a_stranger_s_stop_waits_for_a_person():
     assert says("whatsapp:+15550001111", "STOP").status_code == 200
     reports.take(NOW)
     message = InboundMessage.objects.get()
-    assert (message.doctor, message.kind, message.handled_at) == (None, "other", None)
+    assert (message.doctor, message.kind, message.handled_at) == (None, "doubt", None)
     assert not UnsubscribeRecord.objects.exists()
 
 
@@ -146,6 +178,88 @@ def test_anything_else_waits_in_the_inbox_until_somebody_handles_it(enrollment):
     assert not inbound.handle(message, None, NOW)
     message.refresh_from_db()
     assert (message.handled_by, message.handled_at) == (somebody, NOW)
+
+
+# --- From the other number, in doubt, and in no shape to be read ------------------------------
+
+
+@pytest.mark.parametrize(("prefix", "number"), [("whatsapp:", "phone"), ("", "whatsapp")])
+def test_a_stop_from_the_other_number_on_record_is_heeded(prefix, number):
+    who = doctor(phone="+919000000001", whatsapp="+919000000002")
+    says(f"{prefix}{getattr(who, number)}", "STOP")
+    reports.take(NOW)
+    message = InboundMessage.objects.get()
+    assert (message.kind, message.doctor) == ("stop", who)
+    assert standing(who) == {("whatsapp" if prefix else "sms", None)}
+
+
+def test_a_start_reaches_only_whom_the_channel_reaches_at_the_number():
+    other = doctor(phone="+919000000001", whatsapp="+919000000002")
+    who = doctor(whatsapp="+919000000001")
+    says("whatsapp:+919000000001", "STOP")
+    reports.take(NOW)
+    assert standing(who) == standing(other) == {("whatsapp", None)}
+    says("whatsapp:+919000000001", "START", "SM2")
+    reports.take(NOW + MINUTE)
+    assert (standing(who), standing(other)) == (set(), {("whatsapp", None)})
+
+
+def test_a_doubtful_message_waits_and_one_word_of_a_person_opts_out(enrollment):
+    message = writes(enrollment.doctor, "I am not interested")
+    assert (message.kind, message.handled_at) == ("doubt", None)
+    assert standing(enrollment.doctor) == set()
+    somebody = User.objects.create_user("support")
+    assert inbound.opt_out_writer(message, somebody, NOW)
+    assert not inbound.opt_out_writer(message, somebody, NOW)
+    message.refresh_from_db()
+    assert (message.kind, message.handled_by) == ("stop", somebody)
+    assert standing(enrollment.doctor) == {("whatsapp", None)}
+
+
+NEVER = "0001-01-01T00:00:00+14:00"  # PostgreSQL keeps it as a year that Python cannot read
+
+
+@pytest.mark.parametrize(
+    "told", [NEVER, "9999-12-31T23:59:59-14:00", "2026-03-04T06:31:00+23:59", "2025-01-01T00:00:00"]
+)
+def test_a_time_that_cannot_be_is_when_the_message_came(enrollment, told):
+    report = interakt_report("message_received", message="STOP", received_at_utc=told)
+    report["data"]["customer"] = {"channel_phone_number": enrollment.doctor.phone.removeprefix("+")}
+    assert interakt(report).status_code == 200
+    reports.take(NOW + MINUTE)
+    assert standing(enrollment.doctor) == {("whatsapp", None)}
+    likely = {NOW + MINUTE, NOW - timedelta(days=1) + 2 * MINUTE}
+    assert InboundMessage.objects.get().received_at in likely
+
+
+def stored(key, who, text):
+    detail = {"channel": "whatsapp", "from": who.phone, "text": text, "button": "", "wish": ""}
+    event = Event("twilio", key, EventKind.INBOUND, NOW, detail=detail | {"raw": {}})
+    store([event], NOW)
+    return ProviderEvent.objects.filter(event_key=key)
+
+
+def test_a_message_kept_with_an_unreadable_time_is_taken_in(enrollment):
+    stored("SM1", enrollment.doctor, "STOP")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE provider_events SET occurred_at = '0001-12-31 10:00:00+00 BC'")
+    assert lanes.run("sms") is False
+    assert standing(enrollment.doctor) == {("whatsapp", None)}
+    assert ProviderEvent.objects.get().occurred_at == NOW
+
+
+def test_a_message_that_cannot_be_taken_in_holds_nothing_up_and_is_told_of(enrollment):
+    broken = stored("SM1", enrollment.doctor, ["no text"])
+    stored("SM2", enrollment.doctor, "STOP")
+    assert reports.hear(NOW) == 1
+    assert standing(enrollment.doctor) == {("whatsapp", None)}
+    assert (broken.get().processed_at, broken.get().parked_at) == (None, NOW)
+    told = [problem.text for problem in health.problems(NOW)]
+    assert any("1 message from doctors could not be taken in" in text for text in told)
+    assert untold(Scope(NOW + timedelta(days=2))).count == 1
+    broken.update(detail=broken.get().detail | {"text": "a question"})
+    reports.retry(NOW + MINUTE)
+    assert broken.get().processed_at == NOW + MINUTE
 
 
 # --- Keywords -------------------------------------------------------------------------------
@@ -187,64 +301,22 @@ def test_a_keyword_that_is_not_in_use_goes_to_the_inbox(enrollment, demo):
     assert writes(enrollment.doctor, "DEMO").kind == "other"
 
 
-def queued(enrollment, demo, monkeypatch):
-    with monkeypatch.context() as patch:
-        patch.setattr(inbound_reply, "send_replies", lambda now: 0)
-        message = writes(enrollment.doctor, "DEMO")
-    assert message.reply_status == "queued"
-    return message
-
-
-def test_an_answer_that_is_too_late_goes_back_to_the_inbox(enrollment, demo, monkeypatch):
-    message = queued(enrollment, demo, monkeypatch)
-    assert inbound_reply.send_replies(message.received_at + DAY) == 0
-    message.refresh_from_db()
-    assert (message.reply_status, message.handled_at) == ("failed", None)
-    assert message.reply_error == "The 24 hours after the doctor's message are over."
-    assert not SandboxMessage.objects.filter(pk=message.pk).exists()
-
-
-def test_who_opts_out_meanwhile_gets_no_answer(enrollment, demo, monkeypatch):
-    message = queued(enrollment, demo, monkeypatch)
-    opt_out(enrollment.doctor_id, "whatsapp", None, source="test", now=NOW)
-    assert inbound_reply.send_replies(NOW + 2 * MINUTE) == 0
-    message.refresh_from_db()
-    assert message.reply_error == "The doctor has opted out meanwhile."
-
-
 @pytest.mark.parametrize(
-    ("receipt", "became"),
+    ("reply", "why"),
     [
-        (Refused("63016", "no", permanent=True), ("failed", True)),
-        (Refused("20429", "busy", permanent=False), ("queued", False)),
-        (Unknown("reset"), ("unknown", True)),
+        ("Hello {{first_name}}", "Variables are not filled in replies"),
+        ("Hello {first_name", "Variables are not filled in replies"),
+        ("See http://evil.example/x.", "http://evil.example/x may not be linked to"),
+        ("See www.evil.com", "www.evil.com may not be linked to"),
+        ("See https://app.clirnet.example@evil.com/", "may not be linked to"),
     ],
 )
-def test_an_answer_that_the_provider_does_not_take(enrollment, demo, monkeypatch, receipt, became):
-    message = queued(enrollment, demo, monkeypatch)
-    monkeypatch.setattr(inbound_reply, "hand_over_session_message", lambda outgoing, now: receipt)
-    assert inbound_reply.send_replies(NOW + 2 * MINUTE) == 0
-    message.refresh_from_db()
-    assert (message.reply_status, message.handled_at is None) == became
-
-
-def test_an_answer_whose_worker_died_is_never_sent_again(enrollment, demo, monkeypatch):
-    message = queued(enrollment, demo, monkeypatch)
-
-    def die(outgoing, now):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(inbound_reply, "hand_over_session_message", die)
-        with pytest.raises(KeyboardInterrupt):
-            inbound_reply.send_replies(NOW + 2 * MINUTE)
-    inbound_reply.send_replies(NOW + 3 * MINUTE)
-    message.refresh_from_db()
-    assert message.reply_status == "sending"
-    inbound_reply.send_replies(NOW + 10 * MINUTE)
-    message.refresh_from_db()
-    assert (message.reply_status, message.handled_at) == ("unknown", None)
-    assert not SandboxMessage.objects.filter(pk=message.pk).exists()
+def test_a_reply_leads_nowhere_else_and_has_nothing_to_fill_in(settings, reply, why):
+    settings.LINK_HOSTS = frozenset({"app.clirnet.example"})
+    with pytest.raises(ValidationError, match=re.escape(why)):
+        KeywordReply(keyword="demo", channel="whatsapp", reply=reply).full_clean()
+    fine = "See https://app.clirnet.example/demo, Dr. Rao."
+    KeywordReply(keyword="demo", channel="whatsapp", reply=fine).full_clean()
 
 
 @pytest.mark.parametrize("word", ["stop", "Unsubscribe!", "START", "?!"])

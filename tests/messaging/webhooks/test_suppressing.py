@@ -33,6 +33,7 @@ def sent(*channels):
     """A message on the first channel has gone out; the others wait for another day."""
     enrolled(days=(0, 3), channels=channels)
     send_all(NOW)
+    MessageDelivery.objects.update(external_id=None)  # the report comes before our own record
     return MessageDelivery.objects.get(channel=channels[0], status="sent")
 
 
@@ -53,8 +54,6 @@ def bounce(delivery, kind="Permanent", message_id="n-1"):
     ("code", "expected"),
     [
         ("21610", "provider_opt_out"),
-        ("63014", "provider_opt_out"),
-        ("63024", "not_on_channel"),
         ("21211", "invalid"),
         ("21614", "invalid"),
         ("21635", "invalid"),
@@ -69,6 +68,49 @@ def test_each_code_of_twilios_that_speaks_of_the_number_closes_the_channel(code,
     assert reason() == expected
     assert Suppression.objects.get().event == ProviderEvent.objects.get()
     assert UnsubscribeRecord.objects.exists() == (expected == "provider_opt_out")
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"), [("63014", "provider_opt_out"), ("63024", "not_on_channel")]
+)
+def test_what_twilio_says_of_whatsapp_closes_whatsapp_alone(code, expected):
+    delivery = sent("whatsapp", "sms")
+    MessageDelivery.objects.update(channel="sms")
+    status("SM1", "failed", delivery.pk, ErrorCode=code)
+    reports.take(NOW)
+    assert not Suppression.objects.exists()
+    MessageDelivery.objects.update(channel="whatsapp")
+    status("SM2", "failed", delivery.pk, ErrorCode=code)
+    reports.take(NOW)
+    assert Suppression.objects.values_list("channel", "reason").get() == ("whatsapp", expected)
+
+
+def test_a_report_with_the_id_of_another_message_is_not_applied(caplog):
+    delivery = sent("sms")
+    MessageDelivery.objects.update(external_id="SM-ours")
+    status("SM-other", "failed", delivery.pk, ErrorCode="30005")
+    suppress.settle(NOW)  # another worker, before the report was looked at
+    reports.take(NOW)
+    delivery.refresh_from_db()
+    assert (delivery.status, delivery.error_message) == ("sent", None)
+    assert not Suppression.objects.exists()
+    event = ProviderEvent.objects.get()
+    assert (event.delivery_id, event.parked_at) == (None, NOW)
+    assert event.detail["other_delivery"] == str(delivery.pk)
+    assert "1 reports named a delivery and another one's id" in caplog.text
+    DeliveryAttempt.objects.update(external_id="SM-other")  # an earlier hand-off of another message
+    reports.retry(NOW)
+    assert not Suppression.objects.exists()
+
+
+def test_a_report_of_an_earlier_hand_off_is_applied():
+    delivery = sent("sms")
+    MessageDelivery.objects.update(external_id="SM-second")
+    DeliveryAttempt.objects.update(external_id="SM-first")
+    status("SM-first", "delivered", delivery.pk)
+    reports.take(NOW)
+    delivery.refresh_from_db()
+    assert delivery.status == "delivered"
 
 
 @pytest.mark.parametrize("code", ["30007", "63016", "21408", "30003", "99999", ""])

@@ -1,0 +1,1 @@
+"""What is known of a doctor, given out whole or erased, and how long it is kept."""

@@ -1,0 +1,38 @@
+"""WhatsApp's sessions: for 24 hours after somebody's last message, any text may go to them.
+
+Outside of one WhatsApp takes approved templates only, and a template stays the way of a campaign
+within one, too: free text is for answers, and for a campaign's message whose template cannot go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from django.conf import settings
+
+from messaging.models import Channel, InboundMessage
+from messaging.providers.account import kind_of
+
+# Less than WhatsApp's 24 hours by far more than a message is on its way to it, and than clocks
+# differ: one that comes too late is lost.
+OPEN_FOR = timedelta(hours=23, minutes=50)
+
+
+def open_numbers(numbers: Collection[str], now: datetime) -> set[str]:
+    """Those of the numbers (E.164) whose session is open, in one query; none: no query.
+
+    A session is one between two numbers: whoever else is reached at the doctor's is in it, too,
+    and a message to another provider's number opened none with ours. By
+    idx_inbound_messages_session.
+    """
+    if not numbers:
+        return set()
+    written = InboundMessage.objects.filter(
+        channel=Channel.WHATSAPP,
+        provider=kind_of(settings.MESSAGE_PROVIDERS[Channel.WHATSAPP]),
+        sender__in=numbers,
+        received_at__gt=now - OPEN_FOR,
+        received_at__lte=now,
+    )
+    return set(written.order_by().values_list("sender", flat=True))

@@ -1,0 +1,21 @@
+"""Everything that the database holds, as text."""
+
+from __future__ import annotations
+
+from django.db import connection
+
+
+def tables() -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        return sorted(name for (name,) in cursor.fetchall())
+
+
+def of_database() -> dict[str, str]:
+    """Each table's rows, as COPY writes them."""
+    with connection.cursor() as cursor:
+        texts = {}
+        for name in tables():
+            with cursor.copy(f'COPY "{name}" TO STDOUT') as copy:
+                texts[name] = b"".join(bytes(part) for part in copy).decode()
+        return texts

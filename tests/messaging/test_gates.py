@@ -1,0 +1,198 @@
+"""What is shown of the checks of a message that went out: by the records, and what they lack."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from campaigns.models import CampaignEnrollment
+from campaigns.schedule import schedule_due
+from messaging import gates, optout, suppress
+from messaging.models import (
+    ConsentRecord,
+    DeliveryAttempt,
+    MessageDelivery,
+    SuppressionReason,
+    UnsubscribeRecord,
+)
+from messaging.policy import GATES
+from messaging.send import send_due
+from tests.engine import DAY, NOW, enrolled
+
+pytestmark = pytest.mark.django_db
+HOUR = timedelta(hours=1)
+
+
+def sent(channel="sms"):
+    enrolled(1, days=(0,), channels=(channel,))
+    schedule_due(NOW)
+    assert send_due(channel, NOW).sent == 1
+    return reread()
+
+
+def reread():
+    delivery = MessageDelivery.objects.select_related(
+        "doctor", "enrollment", "campaign_message__campaign"
+    ).get()
+    return delivery, DeliveryAttempt.objects.get()
+
+
+def told(delivery, attempt, gate):
+    (found,) = [g for g in gates.passed(delivery, attempt) if g.check == gates.CHECKS[gate]]
+    return found
+
+
+def test_gates_have_words_for_every_gate_of_the_policy():
+    asked = [*(name for name, _ in GATES), "pause", "doctor's pause", "hours", "caps"]
+    assert list(gates.CHECKS) == asked
+
+
+def test_gates_of_a_sent_message_are_all_met():
+    delivery, attempt = sent()
+    found = gates.passed(delivery, attempt)
+    assert [gate.check for gate in found] == list(gates.CHECKS.values())
+    assert {(gate.answer, gate.is_doubted) for gate in found} == {("yes", False)}
+    unknown = [gate.check for gate in found if gate.because == gates.NOT_KEPT]
+    assert unknown == [gates.CHECKS[g] for g in ("segment", "template", "pause")]
+    assert told(delivery, attempt, "hours").because.startswith(
+        "12:00 for the doctor (Asia/Kolkata)"
+    )
+    assert told(delivery, attempt, "caps").because.startswith("Had 0 of 2 in 24 hours and 0 of 5")
+
+
+def test_gates_show_where_it_went_as_far_as_the_record_tells():
+    delivery, attempt = sent()
+    doctor = delivery.doctor
+    doctor.updated_at = attempt.authorised_at - HOUR
+    words = told(delivery, attempt, "address").because
+    assert f"The number on record now is {doctor.phone}" in words
+    assert "before" in words
+    doctor.updated_at = attempt.authorised_at + HOUR
+    assert "another then" in told(delivery, attempt, "address").because
+    attempt.channel, doctor.whatsapp = "whatsapp", "+919811111111"
+    assert "+919811111111" in told(delivery, attempt, "address").because
+    attempt.channel, doctor.email = "email", None
+    assert "None is on record any more" in told(delivery, attempt, "address").because
+
+
+def test_gates_tell_of_wishes_in_plain_words():
+    delivery, attempt = sent()
+    attempt.consent_version = 1
+    words = told(delivery, attempt, "opt-out").because
+    assert "had had 1 change, and no opt-out was in force" in words
+    assert "counter" not in " ".join(gate.because for gate in gates.passed(delivery, attempt))
+
+
+@pytest.mark.parametrize("channel", [None, "sms"])
+def test_gates_leave_out_what_the_doctor_wished_afterwards(channel):
+    delivery, attempt = sent()
+    optout.opt_out(delivery.doctor_id, channel, None, source="admin", now=NOW - HOUR)
+    suppress.suppress(delivery.doctor_id, "sms", SuppressionReason.INVALID, now=NOW - HOUR)
+    # By the clock both were before it, by the counter after it: the counter is right.
+    assert not told(delivery, attempt, "opt-out").is_doubted
+    assert not told(delivery, attempt, "suppression").is_doubted
+
+
+def test_gates_name_an_opt_out_and_a_suppression_that_stood():
+    delivery, attempt = sent()
+    optout.opt_out(delivery.doctor_id, "sms", None, source="admin", now=NOW)
+    suppress.suppress(delivery.doctor_id, "sms", SuppressionReason.INVALID, now=NOW)
+    attempt.consent_version += 2
+    out, held = told(delivery, attempt, "opt-out"), told(delivery, attempt, "suppression")
+    assert (out.is_doubted, held.is_doubted) == (True, True)
+    assert "Opt-out of SMS" in out.because
+    assert "No such number" in held.because
+
+
+def test_gates_leave_out_an_opt_out_of_another_channel_and_one_taken_back():
+    delivery, attempt = sent()
+    optout.opt_out(delivery.doctor_id, "email", None, source="admin", now=NOW)
+    optout.opt_in(optout.opt_out(delivery.doctor_id, "sms", None, source="admin", now=NOW), NOW)
+    attempt.consent_version = UnsubscribeRecord.objects.get(channel="sms").revoked_version
+    assert not told(delivery, attempt, "opt-out").is_doubted
+
+
+def test_gates_tell_a_pause_from_an_opt_out():
+    delivery, attempt = sent()
+    optout.pause(delivery.doctor_id, source="link", now=NOW)
+    attempt.consent_version += 1
+    assert told(delivery, attempt, "doctor's pause").is_doubted
+    assert not told(delivery, attempt, "opt-out").is_doubted
+
+
+def test_gates_show_which_consent_counted():
+    delivery, attempt = sent("whatsapp")
+    assert "Given 04 Dec 2025" in told(delivery, attempt, "consent").because
+    ConsentRecord.objects.all().delete()
+    assert told(delivery, attempt, "consent").is_doubted
+
+
+def test_gates_count_what_the_caps_counted():
+    delivery, attempt = sent()
+    for hours, outcome, counts in (
+        (3, "accepted", True),
+        (50, "unknown", True),
+        (60, "refused", 0),
+    ):
+        DeliveryAttempt.objects.create(
+            delivery=MessageDelivery.objects.create(
+                enrollment=CampaignEnrollment.objects.create(
+                    campaign=delivery.campaign_message.campaign,
+                    doctor_id=delivery.doctor_id,
+                    status="completed",
+                    subject=f"another {hours}",
+                ),
+                campaign_message=delivery.campaign_message,
+                doctor_id=delivery.doctor_id,
+                channel="email",
+                scheduled_at=NOW,
+                due_at=NOW,
+                expires_at=NOW,
+            ),
+            doctor_id=delivery.doctor_id,
+            channel="email",
+            claim_id=attempt.claim_id,
+            authorised_at=NOW - hours * HOUR,
+            outcome=outcome,
+            counts=counts,
+            consent_version=0,
+            timezone="Asia/Kolkata",
+        )
+    assert "1 of 2 in 24 hours and 2 of 5 in 7 days" in told(delivery, attempt, "caps").because
+
+
+def test_gates_point_out_what_was_authorised_too_late_or_at_night():
+    delivery, attempt = sent()
+    delivery.expires_at = NOW - HOUR
+    attempt.authorised_at = NOW + 12 * HOUR  # midnight in Kolkata
+    assert told(delivery, attempt, "in time").is_doubted
+    assert told(delivery, attempt, "hours").is_doubted
+
+
+def test_gates_say_that_a_return_came_afterwards():
+    delivery, attempt = sent()
+    delivery.enrollment.converted_at = delivery.enrollment.completed_at = NOW + DAY
+    assert "afterwards" in told(delivery, attempt, "returned").because
+    delivery.enrollment.converted_at = delivery.enrollment.completed_at = NOW - HOUR
+    assert told(delivery, attempt, "returned").is_doubted
+    assert told(delivery, attempt, "enrolment").is_doubted
+
+
+def test_gates_take_four_queries():
+    delivery, attempt = sent()
+    with CaptureQueriesContext(connection) as queries:
+        gates.passed(delivery, attempt)
+    assert len(queries) == 4
+
+
+def test_gates_of_a_held_back_message_are_its_trace():
+    delivery, _ = sent()
+    delivery.trace = [
+        {"gate": "caps", "verdict": "defer", "detail": "2 messages in 24 hours"},
+        {"gate": "account", "verdict": "skip", "detail": ""},
+    ]
+    assert gates.recorded(delivery) == [
+        gates.Gate("There is room under the caps", "not yet", "2 messages in 24 hours"),
+        gates.Gate("Account", "no", ""),
+    ]
