@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
@@ -56,8 +57,10 @@ def end_finished(now: datetime) -> int:
     """End the enrolments that have nothing more to come; returns how many ended.
 
     Done means: all steps scheduled or the campaign over, none waiting or in the air, and the
-    goal's days over, since a doctor who comes back on the last of them still counts.
+    goal's days over, since a doctor who comes back on the last of them still counts. The holdout
+    is given as long as those who are written to. A pause holds: nobody's time ends in it.
     """
+    values: dict[str, Any] = {"now": now, "expires": settings.STEP_EXPIRES_AFTER}
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -66,32 +69,40 @@ def end_finished(now: datetime) -> int:
             FROM campaigns c
             WHERE c.id = e.campaign_id AND e.status = 'active'
               AND (e.next_due_at IS NULL OR c.status = 'completed' OR c.end_date <= %(now)s)
+              AND (c.status <> 'paused' OR c.end_date <= %(now)s)
               AND e.enrolled_at + make_interval(days => COALESCE(c.goal_days, 0)) <= %(now)s
+              AND (NOT e.is_holdout OR c.status = 'completed' OR c.end_date <= %(now)s
+                OR e.enrolled_at + %(expires)s + make_interval(days => e.shifted_days + (
+                    SELECT max(s.delay_days) FROM campaign_messages s
+                    WHERE s.campaign_id = c.id AND s.removed_at IS NULL)) <= %(now)s)
               AND NOT EXISTS (
                 SELECT FROM message_deliveries m
                 WHERE m.enrollment_id = e.id AND m.status IN ('scheduled', 'sending')
               )
             """,
-            {"now": now},
+            values,
         )
         return int(cursor.rowcount)
 
 
 @transaction.atomic
-def end_all(enrollments: QuerySet[CampaignEnrollment], now: datetime) -> int:
-    """End these enrolments because their campaign is over; returns how many ended."""
+def end_all(enrollments: QuerySet[CampaignEnrollment], now: datetime) -> tuple[int, int]:
+    """End these enrolments because their campaign is over.
+
+    Returns how many ended, and how many scheduled messages were skipped.
+    """
     active = enrollments.filter(status=EnrollmentStatus.ACTIVE).select_for_update()
     ids = list(active.order_by("pk").values_list("pk", flat=True))
     ended = CampaignEnrollment.objects.filter(pk__in=ids).update(
         status=EnrollmentStatus.COMPLETED, completed_at=now, next_due_at=None
     )
-    _skip_scheduled(ids, "campaign_over", "the campaign was completed")
-    return ended
+    return ended, _skip_scheduled(ids, "campaign_over", "the campaign was completed")
 
 
-def _skip_scheduled(enrollment_ids: list[Any], reason: str, detail: str) -> None:
+def _skip_scheduled(enrollment_ids: list[Any], reason: str, detail: str) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
             _SKIP_SCHEDULED,
             {"enrollments": enrollment_ids, "reason": reason, "detail": detail},
         )
+        return int(cursor.rowcount)

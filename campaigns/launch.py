@@ -1,119 +1,128 @@
-"""From draft to running and back: what a campaign needs before it may send."""
+"""From draft to running and on to done: what a campaign needs before it may send, and its end."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 
-from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models.functions import Now
 
+from campaigns import overdue, preflight, review
 from campaigns.convert import end_all
-from campaigns.models import Campaign, CampaignEnrollment, CampaignMessage, CampaignStatus
-from messaging import approval
-from messaging.hours import Hours, common
-from messaging.models import Channel
-from messaging.validation import check_template
+from campaigns.models import Campaign, CampaignEnrollment, CampaignStatus
+from campaigns.schedule import HORIZON, schedule_campaign
+from campaigns.transition import NotReady, change, lock
+from messaging.models import DeliveryStatus, MessageDelivery
 
-
-class NotReady(Exception):  # noqa: N818  reads as a sentence where it is raised
-    """The campaign can't be launched; `problems` says why, a sentence each."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__(" ".join(problems))
-        self.problems = problems
+__all__ = ["NotReady", "Stopped", "complete", "launch", "pause", "problems", "resume", "would_stop"]
 
 
 def problems(campaign: Campaign, now: datetime) -> list[str]:
-    """Everything that keeps the campaign from sending, in the marketer's words."""
-    found = []
-    steps = campaign.steps.select_related("template", "campaign")
-    if not steps:
-        found.append("The campaign has no steps: add at least one below.")
-    if campaign.end_date and campaign.end_date <= now:
-        found.append("The end date is past: move it or leave it empty.")
-    found += _hours_problems(campaign, {step.channel for step in steps})
-    for step in steps:
-        found += (f"Step {step.sequence_order} ({step}): {why}" for why in _step_problems(step))
-    return found
-
-
-def _step_problems(step: CampaignMessage) -> Iterator[str]:
-    """Why a step's text can't go out, or would go out broken."""
-    template = step.template
-    the_template = f"the template “{step.template_id}”"
-    if not template.template_content.strip():
-        yield f"{the_template} has no text."
-        return
-    if template.channel != step.channel:
-        yield f"{the_template} is for {template.get_channel_display()}."
-    if template.segment_type != step.campaign.segment_type:
-        yield (f"{the_template} is for another segment, “{template.get_segment_type_display()}”.")
-    fits = (template.channel, template.segment_type) == (step.channel, step.campaign.segment_type)
-    for finding in check_template(template.draft(subject=step.subject_line)) if fits else ():
-        if finding.level == "error":
-            yield f"{the_template} would go out broken. {finding}"
-    if why := approval.problem_of(template):
-        yield f"{the_template} may not go out: {why}"
-
-
-def _hours_problems(campaign: Campaign, channels: set[str]) -> list[str]:
-    """Channels that may not be used in any of the campaign's hours."""
-    found = []
-    for channel in sorted(channels):
-        opens, closes = settings.SEND_HOURS[channel]
-        if common([Hours(opens, closes), Hours(campaign.send_from, campaign.send_until)]) is None:
-            found.append(
-                f"{Channel(channel).label} may be sent from {opens:%H:%M} to {closes:%H:%M} only, "
-                f"the campaign sends from {campaign.send_from:%H:%M} to "
-                f"{campaign.send_until:%H:%M}: change its hours."
-            )
-    return found
-
-
-def launch(campaign: Campaign, now: datetime) -> None:
-    """Draft -> active. Raises NotReady, and changes nothing, where something is missing."""
-    if found := problems(campaign, now):
-        raise NotReady(found)
-    _change(campaign, CampaignStatus.DRAFT, CampaignStatus.ACTIVE, "launched")
-    Campaign.objects.filter(pk=campaign.pk, start_date=None).update(start_date=now)
-    campaign.refresh_from_db()
-
-
-def pause(campaign: Campaign) -> None:
-    """Active -> paused: nothing is enrolled, scheduled or sent until it is resumed."""
-    _change(campaign, CampaignStatus.ACTIVE, CampaignStatus.PAUSED, "paused")
-
-
-def resume(campaign: Campaign, now: datetime) -> None:
-    """Paused -> active. What became too late meanwhile is skipped, not sent in a flood."""
-    if found := problems(campaign, now):
-        raise NotReady(found)
-    _change(campaign, CampaignStatus.PAUSED, CampaignStatus.ACTIVE, "resumed")
+    """Everything that keeps the campaign from sending, in the marketer's words (preflight/)."""
+    return [finding.text for finding in preflight.blocking(campaign, now)]
 
 
 @transaction.atomic
-def complete(campaign: Campaign, now: datetime) -> int:
-    """Active or paused -> completed, for good: ends all enrolments; returns how many."""
-    _change(
-        campaign, (CampaignStatus.ACTIVE, CampaignStatus.PAUSED), CampaignStatus.COMPLETED, "ended"
+def launch(campaign: Campaign, now: datetime, by: User | None = None) -> None:
+    """Draft or in review -> active, by a person, or by the engine itself (a demo).
+
+    Raises NotReady, and changes nothing, where something is missing, or this person may not.
+    """
+    lock(campaign)
+    before = review.launchable_from()
+    if campaign.status in (CampaignStatus.DRAFT, CampaignStatus.IN_REVIEW) and (
+        found := [*problems(campaign, now), *review.obstacles(campaign, by)]
+    ):
+        raise NotReady(found)
+    start = campaign.start_date or now
+    change(
+        campaign,
+        before,
+        CampaignStatus.ACTIVE,
+        "launched",
+        start_date=start,
+        launched_by=by,
+        launched_at=now,
+        rollout_since=max(start, now),
+        rollout_halted="",
+        review_note="",
     )
-    return end_all(CampaignEnrollment.objects.filter(campaign=campaign), now)
 
 
-def _change(
-    campaign: Campaign,
-    before: CampaignStatus | tuple[CampaignStatus, ...],
-    after: CampaignStatus,
-    verb: str,
-) -> None:
-    """Change the status if it still is what the person saw; two clicks are one change."""
-    allowed = before if isinstance(before, tuple) else (before,)
-    unchanged = Campaign.objects.filter(pk=campaign.pk, status__in=allowed)
-    changed = unchanged.update(status=after, updated_at=Now())
-    campaign.refresh_from_db(fields=["status"])
-    if not changed:
-        raise NotReady(
-            [f"The campaign is {campaign.get_status_display().lower()} and can't be {verb}."]
-        )
+@transaction.atomic
+def pause(campaign: Campaign, now: datetime) -> None:
+    """Active -> paused: nothing is enrolled, scheduled or sent until it is resumed.
+
+    What is scheduled is taken back, so that it does not expire; what is being handed over at this
+    moment goes out.
+    """
+    lock(campaign)
+    change(campaign, (CampaignStatus.ACTIVE,), CampaignStatus.PAUSED, "paused", paused_at=now)
+    overdue.take_back(campaign)
+
+
+@transaction.atomic
+def resume(
+    campaign: Campaign, now: datetime, choice: overdue.Choice | None = None, days: int = 0
+) -> overdue.Outcome:
+    """Paused -> active, after doing with what is overdue what `choice` says (overdue.py).
+
+    `days`: over how many to spread. Raises NotReady where something is overdue and nobody said
+    what to do with it: nothing overdue is ever released by itself.
+    """
+    lock(campaign)
+    outcome, went_on = overdue.Outcome(), campaign.rollout_since
+    if campaign.status == CampaignStatus.PAUSED:
+        if found := problems(campaign, now):
+            raise NotReady(found)
+        outcome = overdue.apply(campaign, now, choice, days)
+        if went_on:  # the days of a pause are no days in good health
+            went_on += now - max(overdue.paused_since(campaign), went_on)
+    change(
+        campaign,
+        (CampaignStatus.PAUSED,),
+        CampaignStatus.ACTIVE,
+        "resumed",
+        paused_at=None,
+        rollout_since=went_on,
+    )
+    if Campaign.objects.running(now).filter(pk=campaign.pk).exists():
+        schedule_campaign(campaign.pk, now + HORIZON)  # what is of today goes on at once
+    return outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """What the end of a campaign ends."""
+
+    people: int  # under way
+    skipped: int  # messages that were scheduled
+    sending: int  # messages being handed over at this moment, which can't be called back
+
+
+@transaction.atomic
+def complete(campaign: Campaign, now: datetime) -> Stopped:
+    """Active or paused -> completed, for good: ends all enrolments, skips what is scheduled."""
+    lock(campaign)
+    change(
+        campaign,
+        (CampaignStatus.ACTIVE, CampaignStatus.PAUSED),
+        CampaignStatus.COMPLETED,
+        "ended",
+        paused_at=None,
+    )
+    people, skipped = end_all(CampaignEnrollment.objects.filter(campaign=campaign), now)
+    return Stopped(people, skipped, would_stop(campaign).sending)
+
+
+def would_stop(campaign: Campaign) -> Stopped:
+    """What completing it would end now."""
+    under_way = CampaignEnrollment.objects.filter(campaign=campaign, status="active")
+    # By the few that wait or are in the air, not by all that the campaign ever sent.
+    mine = MessageDelivery.objects.filter(campaign_message__campaign=campaign)
+    return Stopped(
+        under_way.count(),
+        mine.filter(status=DeliveryStatus.SCHEDULED).count(),
+        mine.filter(status=DeliveryStatus.SENDING).count(),
+    )

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import timedelta
 
 from celery import shared_task
 from django.utils import timezone
 
-from campaigns import analytics, convert, enroll, schedule
+from campaigns import analytics, convert, enroll, rollout, schedule, weekly
+from campaigns.api import idempotency
+from campaigns.experiments import lifecycle
 from campaigns.models import Campaign
 
 logger = logging.getLogger(__name__)
 
-# Late reports change the day on which they happened; the roll-up looks back this far.
+# Late reports are found by when they came, however old their day; these days are counted anyway.
 ANALYTICS_DAYS = 7
 
 
@@ -40,6 +41,13 @@ def schedule_campaign_messages() -> None:
 
 
 @shared_task
+def advance_rollouts() -> None:
+    """Hourly: widen the rollouts that had their days in good health, and halt the unwell ones."""
+    for looked in rollout.step_all(timezone.now()):
+        logger.info("campaign %s: rollout %s", looked.campaign.pk, looked.what)
+
+
+@shared_task
 def end_finished_enrollments() -> None:
     """Hourly: end the enrolments that came back or have nothing more to come."""
     now = timezone.now()
@@ -48,14 +56,26 @@ def end_finished_enrollments() -> None:
 
 @shared_task
 def calculate_daily_campaign_analytics() -> None:
-    """Daily at 23:00: recount the last days of every campaign."""
-    today = timezone.localdate()
-    days = analytics.roll_up(today - timedelta(days=ANALYTICS_DAYS), today)
-    logger.info("daily figures written: %s", days)
+    """Daily at 23:00: count what is new and the last days again; forget old answers of the API."""
+    now = timezone.now()
+    logger.info("daily figures changed: %s", analytics.catch_up(now, ANALYTICS_DAYS))
+    logger.info("answers of the API forgotten: %s", idempotency.forget_batches(now))
 
 
 @shared_task
 def count_today() -> None:
-    """Hourly: bring today's figures up to date, which the dashboard shows."""
-    today = timezone.localdate()
-    logger.info("today's figures changed: %s", analytics.roll_up(today, today))
+    """Hourly: bring the figures up to date, which the dashboard shows."""
+    logger.info("figures changed: %s", analytics.catch_up(timezone.now()))
+
+
+@shared_task
+def send_weekly_review() -> None:
+    """Mondays from 8:00: the review of last week to the team, once to each."""
+    logger.info("weekly reviews: %s", weekly.send_reviews(timezone.now()))
+
+
+@shared_task
+def review_experiments() -> None:
+    """Daily: end the A/B tests that have all they need, and take over what they found."""
+    for line in lifecycle.review_all(timezone.now()):
+        logger.info("experiments: %s", line)

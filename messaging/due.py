@@ -10,9 +10,10 @@ Tables: e campaign_enrollments, c campaigns, s campaign_messages, d doctors.
 
 from __future__ import annotations
 
-# The local date that is day 0.
+# The local date that is day 0 for the steps still to come: a pause may have moved them.
 FIRST_DAY = """
-    ((e.enrolled_at AT TIME ZONE d.timezone) + (interval '24 hours' - c.send_until::interval))::date
+    (((e.enrolled_at AT TIME ZONE d.timezone)
+      + (interval '24 hours' - c.send_until::interval))::date + e.shifted_days)
 """
 
 

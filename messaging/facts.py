@@ -105,23 +105,34 @@ class Row(NamedTuple):
 # Times come as seconds since 1970, which are read ten times as fast.
 _ROWS = """
     SELECT m.id, m.user_id, m.channel, extract(epoch FROM m.expires_at)::float8, m.token, e.id,
-           e.status, e.subject, extract(epoch FROM e.enrolled_at)::float8, m.campaign_message_id
+           e.status, e.subject, extract(epoch FROM e.enrolled_at)::float8, m.campaign_message_id,
+           m.variant_id
     FROM message_deliveries m
     JOIN campaign_enrollments e ON e.id = m.enrollment_id
     WHERE m.id = ANY(%s)
 """
+# A variant of an experiment has a text, a subject or an hour of its own; what it lacks is the
+# step's, but a text of its own comes with its own subject. An hour outside the campaign's, which
+# were changed since, counts for nothing (campaigns/schedule.py).
 _STEPS = f"""
-    SELECT s.id, c.name, s.sequence_order,
-           c.status, c.segment_type, c.start_date, c.end_date, c.send_from, c.send_until,
-           t.template_content, COALESCE(NULLIF(s.subject_line, ''), t.subject_line), t.preheader,
-           t.defaults, t.channel,
+    SELECT s.id, v.id, c.name, s.sequence_order,
+           c.status, c.segment_type, c.start_date, c.end_date,
+           CASE WHEN h.send_from > c.send_from AND h.send_from < c.send_until
+                THEN h.send_from ELSE c.send_from END,
+           c.send_until, t.template_content,
+           COALESCE(NULLIF(v.subject_line, ''),
+                    CASE WHEN v.template_id IS NULL THEN NULLIF(s.subject_line, '') END,
+                    t.subject_line),
+           t.preheader, t.defaults, t.channel,
            (SELECT v.id FROM template_versions v WHERE v.template_id = t.id
             ORDER BY v.number DESC LIMIT 1),
            {", ".join(f"t.{column}" for column in approval.COLUMNS)}
-    FROM campaign_messages s
+    FROM unnest(%s::uuid[], %s::uuid[]) AS k(step_id, variant_id)
+    JOIN campaign_messages s ON s.id = k.step_id
     JOIN campaigns c ON c.id = s.campaign_id
-    JOIN message_templates t ON t.template_key = s.template_id
-    WHERE s.id = ANY(%s)
+    LEFT JOIN experiment_variants v ON v.id = k.variant_id
+    CROSS JOIN LATERAL (SELECT COALESCE(v.send_from, s.send_from) AS send_from) h
+    JOIN message_templates t ON t.template_key = COALESCE(v.template_id, s.template_id)
 """  # noqa: S608  names of columns
 
 
@@ -130,16 +141,26 @@ def load_rows(delivery_ids: Sequence[uuid.UUID]) -> list[Row]:
     with connection.cursor() as cursor:
         cursor.execute(_ROWS, [array(delivery_ids)])
         found = cursor.fetchall()
-        cursor.execute(_STEPS, [list({row[9] for row in found})])
-        steps = {row[0]: _step(row[1:]) for row in cursor.fetchall()}
+    steps = load_step_facts({row[9:] for row in found})
     return [
-        Row._make((*row[:3], moment(row[3]), *row[4:8], moment(row[8]), steps[row[9]]))
+        Row._make((*row[:3], moment(row[3]), *row[4:8], moment(row[8]), steps[row[9:]]))
         for row in found
     ]
 
 
+Pair = tuple[uuid.UUID, uuid.UUID | None]  # a step and the variant that takes its place, if any
+
+
+def load_step_facts(pairs: Iterable[Pair]) -> dict[Pair, Step]:
+    """The steps, each with its variant, in one query."""
+    pairs = list(pairs)
+    with connection.cursor() as cursor:
+        cursor.execute(_STEPS, [[step for step, _ in pairs], [variant for _, variant in pairs]])
+        return {row[:2]: _step(row[2:]) for row in cursor.fetchall()}
+
+
 def _step(columns: tuple[Any, ...]) -> Step:
-    """A row of _STEPS without its id."""
+    """A row of _STEPS without its ids."""
     own, registration = columns[2:14], columns[14:]
     status, segment_type, start, end, send_from, send_until, *texts, channel, version_id = own
     content, subject, preheader, defaults = texts
@@ -263,10 +284,16 @@ class Batch:
 def load_batch(delivery_ids: Sequence[uuid.UUID], people: Iterable[Person], now: datetime) -> Batch:
     """Read what decide() needs for these deliveries, whose doctors are locked by the caller."""
     persons = {person.id: person for person in people}
+    return batch_of(load_rows(delivery_ids), load_steps(list(persons), now), persons, now)
+
+
+def batch_of(
+    found: Iterable[Row], steps: Sequence[StepRow], persons: dict[int, Person], now: datetime
+) -> Batch:
+    """Read what decide() needs of the doctors of these messages; `steps`: what else is to come."""
     doctor_ids = list(persons)
-    rows = {row.id: row for row in load_rows(delivery_ids)}
+    rows = {row.id: row for row in found}
     caps = caps_from_settings()
-    steps = load_steps(doctor_ids, now)
     concerned: list[Row | StepRow] = [*rows.values(), *steps]
     optouts, pauses = _optouts(doctor_ids)
     batch = Batch(

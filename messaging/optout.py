@@ -33,7 +33,7 @@ _END_EMPTIED = """
     WHERE e.user_id = %(doctor)s AND e.status = 'active' AND c.id = e.campaign_id
       AND NOT EXISTS (
         SELECT FROM campaign_messages s
-        WHERE s.campaign_id = c.id AND NOT EXISTS (
+        WHERE s.campaign_id = c.id AND s.removed_at IS NULL AND NOT EXISTS (
             SELECT FROM unsubscribe_records u
             WHERE u.user_id = e.user_id AND u.revoked_at IS NULL AND u.paused_until IS NULL
               AND (u.channel IS NULL OR u.channel = s.channel)

@@ -46,7 +46,7 @@ _STEPS = f"""
         FROM campaign_enrollments e
         JOIN campaigns c ON c.id = e.campaign_id AND c.status = 'active'
         JOIN doctors d ON d.id = e.user_id
-        WHERE e.user_id = ANY(%(doctors)s) AND e.status = 'active'
+        WHERE e.user_id = ANY(%(doctors)s) AND e.status = 'active' AND NOT e.is_holdout
         OFFSET 0
     ) e
     JOIN campaigns c ON c.id = e.campaign_id
@@ -54,6 +54,7 @@ _STEPS = f"""
     JOIN (
         SELECT s.*, {NEXT_DAY} AS next_day FROM campaign_messages s
         WHERE s.campaign_id IN (SELECT id FROM campaigns WHERE status = 'active')
+          AND s.removed_at IS NULL
     ) s ON s.campaign_id = c.id
         AND e.first_day + s.delay_days BETWEEN %(since)s::date - 1 AND %(until)s::date + 1
     CROSS JOIN LATERAL (SELECT {due_at("e.first_day")} AS due_at) p

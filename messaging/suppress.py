@@ -53,7 +53,7 @@ _END_UNREACHABLE = """
     WHERE e.user_id = %(doctor)s AND e.status = 'active' AND c.id = e.campaign_id
       AND d.id = e.user_id AND NOT EXISTS (
         SELECT FROM campaign_messages s
-        WHERE s.campaign_id = c.id
+        WHERE s.campaign_id = c.id AND s.removed_at IS NULL
           AND CASE s.channel WHEN 'email' THEN d.email WHEN 'sms' THEN d.phone
               ELSE COALESCE(d.whatsapp, d.phone) END IS NOT NULL
           AND NOT EXISTS (

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from django.contrib.admin import ShowFacets
+from django.contrib.admin.views.main import SEARCH_VAR
 from django.contrib.auth.models import Group, User
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
@@ -146,6 +147,12 @@ P = TypeVar("P", bound=Model)
 class ChangeList(ThemeChangeList):
     """A list that offers "Show all" only where something is hidden."""
 
+    def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Any]:
+        """The rows that the filters leave; no text that is stored has the character NUL."""
+        rows: QuerySet[Any] = super().get_queryset(request, *args, **kwargs)
+        asked = [value for name, value in request.GET.items() if name != SEARCH_VAR]
+        return rows.none() if any("\x00" in value for value in asked) else rows
+
     def get_results(self, request: HttpRequest) -> None:
         """Find the page's rows."""
         super().get_results(request)
@@ -165,6 +172,7 @@ class ModelAdmin(ThemeModelAdmin[M]):
     warn_unsaved_form = True
     show_facets = ShowFacets.NEVER  # it would count the whole table once for each choice
     empty_value_display = "–"
+    object_history_template = "admin/trail_history.html"
     # A search finds whole values that an index serves: see `search_exactly`.
     search_exact: tuple[str, ...] = ()
 

@@ -62,6 +62,12 @@ def _campaigns(now: datetime) -> Iterator[Problem]:
         page = reverse("admin:campaigns_campaign_change", args=[campaign.pk])
         for text in launch.problems(campaign, now):
             yield Problem(f"“{campaign}” can't send. {text}", page, "Open the campaign")
+    halted = Campaign.objects.exclude(rollout_halted="")
+    for campaign in halted.filter(status__in=(CampaignStatus.ACTIVE, CampaignStatus.PAUSED)):
+        page = reverse("admin:campaigns_campaign_change", args=[campaign.pk])
+        paused = " and was paused" if campaign.status == CampaignStatus.PAUSED else ""
+        text = f"The rollout of “{campaign}” stopped{paused}. {campaign.rollout_halted}"
+        yield Problem(text, page, "Open the campaign")
 
 
 def _accounts(now: datetime) -> Iterator[Problem]:

@@ -11,54 +11,15 @@ from zoneinfo import ZoneInfo
 
 import yaml
 from django.conf import settings
-from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
 from campaigns.models import Campaign, CampaignMessage
 from messaging import versions
 from messaging.models import Channel, KeywordReply, MessageTemplate, ProviderAccount
+from reengage import roles
 
 FIXTURES = settings.BASE_DIR / "fixtures"
-
-# What each group may do, by application and model; `*` is every model of the application. A verb is
-# what stands before the model's name in the permission's: view_doctor, send_again_messagedelivery.
-GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
-    "Marketer": {
-        "campaigns.campaign": ("view", "add", "change"),
-        "campaigns.campaignmessage": ("view", "add", "change", "delete"),
-        "campaigns.*": ("view",),
-        "messaging.messagetemplate": ("view", "add", "change"),
-        "messaging.unsubscriberecord": ("view", "add"),
-        "messaging.auditrun": ("view", "add"),
-        "messaging.provideraccount": ("view", "change"),  # pausing a channel in a hurry
-        "messaging.messagedelivery": ("view", "send_again"),
-        "messaging.audiencecheck": ("view", "add"),
-        "messaging.inboundmessage": ("view", "handle"),
-        "messaging.keywordreply": ("view", "add", "change", "delete"),
-        "messaging.*": ("view",),
-        "segments.*": ("view", "add", "change"),  # which importing files needs
-        "django_celery_beat.periodictask": ("view", "change"),
-        "django_celery_beat.crontabschedule": ("view", "add", "change"),
-    },
-    "Analyst": {
-        "campaigns.*": ("view",),
-        "messaging.*": ("view",),
-        "segments.*": ("view",),
-        "django_celery_beat.periodictask": ("view",),
-    },
-    "Support": {
-        "segments.*": ("view",),
-        "segments.doctor": ("view", "change", "export_data"),
-        "messaging.*": ("view",),
-        "messaging.unsubscriberecord": ("view", "add", "change"),
-        "messaging.messagedelivery": ("view", "send_again"),
-        "messaging.auditrun": ("view", "add"),
-        "messaging.inboundmessage": ("view", "handle"),
-        "messaging.suppression": ("view", "lift"),
-        "campaigns.*": ("view",),
-    },
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +32,24 @@ class Created:
     accounts: int
     groups: int
     replies: int
+    given: tuple[roles.Given, ...] = ()  # to groups that were there already
 
 
 @transaction.atomic
 def create_missing() -> Created:
-    """Create what is absent; what is there stays as it is."""
+    """Create what is absent; what is there stays as it is.
+
+    Groups that are there are given what they were never given before (roles.py).
+    """
+    given = roles.give_missing()
     return Created(
         templates=_templates(),
         campaigns=_campaigns(),
         schedules=_schedules(),
         accounts=_accounts(),
-        groups=_groups(),
+        groups=sum(one.is_new for one in given),
         replies=_replies(),
+        given=tuple(one for one in given if not one.is_new),
     )
 
 
@@ -157,27 +124,3 @@ def _replies() -> int:
     rows = _read("keyword_replies.yaml")
     new = [KeywordReply(**row | {"reply": row["reply"].format_map(known)}) for row in rows]
     return len(KeywordReply.objects.bulk_create(new))
-
-
-def _groups() -> int:
-    created = 0
-    for name, grants in GROUPS.items():
-        group, is_new = Group.objects.get_or_create(name=name)
-        if is_new:
-            group.permissions.set(_permissions(grants))
-            created += 1
-    return created
-
-
-def _permissions(grants: dict[str, tuple[str, ...]]) -> list[Permission]:
-    found: list[Permission] = []
-    for target, actions in grants.items():
-        app_label, model = target.split(".")
-        wanted = Permission.objects.filter(content_type__app_label=app_label)
-        wanted = wanted.select_related("content_type")
-        if model != "*":
-            wanted = wanted.filter(content_type__model=model)
-        found += [
-            p for p in wanted if p.codename.removesuffix(f"_{p.content_type.model}") in actions
-        ]
-    return found

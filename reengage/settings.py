@@ -7,7 +7,7 @@ import secrets
 from datetime import time, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -84,6 +84,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "reengage.trail.middleware",  # what is changed is put down to who changed it
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -289,6 +290,8 @@ CONSENT_REQUIRED: frozenset[str] = frozenset(
     {"whatsapp", *env.list("CONSENT_REQUIRED", default=[])}
 )
 STEP_EXPIRES_AFTER = timedelta(hours=48)
+# Whether a campaign is launched by somebody else than who made, changed or submitted it.
+FOUR_EYES: bool = env.bool("FOUR_EYES", default=PRODUCTION)
 SEND_WINDOW_SIZE: int = env.int("SEND_WINDOW_SIZE", default=1000)
 # The times of a window, each shorter than the next: begun by, ended by, its task cut, taken away.
 HAND_OFF_WITHIN = timedelta(seconds=10)  # of authorisation; what has not begun is given back
@@ -303,6 +306,18 @@ HEARTBEAT_EVERY = timedelta(seconds=env.float("HEARTBEAT_SECONDS", default=10))
 POLL_AFTER = timedelta(seconds=env.float("POLL_AFTER_SECONDS", default=90))
 # smtp://user:password@host:port; smtps:// for TLS from the start, smtp+tls:// for STARTTLS.
 SMTP_URL: str = env.str("SMTP_URL", default="smtp://127.0.0.1:25")
+# E-mail to the team goes by the same server; without one it is only written to the log.
+_mail = urlsplit(SMTP_URL)
+EMAIL_BACKEND = "django.core.mail.backends." + (
+    "smtp.EmailBackend" if "SMTP_URL" in os.environ else "console.EmailBackend"
+)
+EMAIL_HOST = _mail.hostname or ""
+EMAIL_PORT = _mail.port or {"smtps": 465, "smtp+tls": 587}.get(_mail.scheme, 25)
+EMAIL_HOST_USER = unquote(_mail.username or "")
+EMAIL_HOST_PASSWORD = unquote(_mail.password or "")
+EMAIL_USE_SSL = _mail.scheme == "smtps"
+EMAIL_USE_TLS = _mail.scheme == "smtp+tls"
+EMAIL_TIMEOUT = 20
 DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", default="CLIRNET <news@clirnet.example>")
 SUPPORT_EMAIL: str = env.str("SUPPORT_EMAIL", default="support@clirnet.example")
 SUPPORT_PHONE: str = env.str("SUPPORT_PHONE", default="+91 22 0000 0000")

@@ -52,8 +52,10 @@ SIDEBAR: dict[str, Any] = {
         _group(
             "Campaigns",
             _item("Campaigns", "campaign", "campaigns", "campaign"),
+            _item("A/B tests", "science", "campaigns", "experiment"),
             _item("Enrolments", "how_to_reg", "campaigns", "campaignenrollment"),
             _item("Daily figures", "bar_chart", "campaigns", "campaignanalytics"),
+            _item("Weekly reviews", "forward_to_inbox", "campaigns", "weeklyreview"),
         ),
         _group(
             "Messages",
@@ -99,6 +101,7 @@ SIDEBAR: dict[str, Any] = {
             "People with access",
             _item("Users", "person", "auth", "user"),
             _item("Groups", "badge", "auth", "group"),
+            _item("What was changed", "history", "reengage", "change"),
             collapsible=True,
         ),
     ],

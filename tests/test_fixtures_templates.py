@@ -39,6 +39,9 @@ INACTIVITY_DAYS = {
 OUR_SCHEDULES = {
     "identify-no-shows": ("*/10", "*", "segments.tasks.identify_no_show_registrants"),
     "enroll-doctors": ("50", "*", "campaigns.tasks.enroll_segments"),
+    "advance-rollouts": ("45", "*", "campaigns.tasks.advance_rollouts"),
+    "review-experiments": ("30", "23", "campaigns.tasks.review_experiments"),
+    "weekly-review": ("0", "8-12", "campaigns.tasks.send_weekly_review"),
     "forget-what-is-old": ("30", "4", "messaging.tasks.forget_what_is_old"),
     "dispatch-messages": ("*", "*", "messaging.tasks.dispatch_due"),
     "reap-expired-leases": ("*", "*", "messaging.tasks.reap_expired_leases"),
@@ -244,7 +247,7 @@ def strategy_schedules() -> dict[str, tuple[str, str, str]]:
 def test_schedules_are_the_strategys_and_ours() -> None:
     theirs = strategy_schedules()
     assert len(theirs) == 6
-    assert len(load(FIXTURES / "schedules.yaml")) == len(SCHEDULES) == 17
+    assert len(load(FIXTURES / "schedules.yaml")) == len(SCHEDULES) == 20
     rows = {
         name: (row["crontab"]["minute"], row["crontab"]["hour"], row["task"])
         for name, row in SCHEDULES.items()
@@ -259,13 +262,13 @@ def test_schedules_are_the_strategys_and_ours() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(SCHEDULES))
-def test_schedule_row_runs_every_day_on_indian_time(name: str) -> None:
+def test_schedule_row_runs_on_its_days_on_indian_time(name: str) -> None:
     row = SCHEDULES[name]
     assert list(row) == ["name", "task", "description", "crontab", "timezone"]
     assert row["timezone"] == "Asia/Kolkata"
     assert all(isinstance(value, str) for value in row["crontab"].values())
     assert {k: v for k, v in row["crontab"].items() if k not in ("minute", "hour")} == {
-        "day_of_week": "*",
+        "day_of_week": "1" if name == "weekly-review" else "*",
         "day_of_month": "*",
         "month_of_year": "*",
     }

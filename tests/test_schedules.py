@@ -47,6 +47,7 @@ SCHEDULES: dict[str, tuple[str, list[str]]] = {
         "segments.tasks.identify_no_show_registrants",
         hourly(0, 10, 20, 30, 40, 50),
     ),
+    "advance-rollouts": ("campaigns.tasks.advance_rollouts", hourly(45)),
     "enroll-doctors": ("campaigns.tasks.enroll_segments", hourly(50)),
     "schedule-messages": ("campaigns.tasks.schedule_campaign_messages", hourly(0)),
     "dispatch-messages": ("messaging.tasks.dispatch_due", hourly(*range(60))),
@@ -57,8 +58,10 @@ SCHEDULES: dict[str, tuple[str, list[str]]] = {
     "figures-of-today": ("campaigns.tasks.count_today", hourly(40)),
     "daily-analytics": ("campaigns.tasks.calculate_daily_campaign_analytics", ["23:00"]),
     "cleanup-expired-segments": ("segments.tasks.cleanup_expired_segments", ["03:00"]),
+    "review-experiments": ("campaigns.tasks.review_experiments", ["23:30"]),
     "audit-deliveries": ("messaging.tasks.audit_deliveries", ["04:10"]),
     "forget-what-is-old": ("messaging.tasks.forget_what_is_old", ["04:30"]),
+    "weekly-review": ("campaigns.tasks.send_weekly_review", []),  # on Mondays; this is a Wednesday
     "check-template-approvals": ("messaging.tasks.check_template_approvals", ["05:15"]),
 }
 
@@ -111,7 +114,7 @@ def run(clock: Clock, traveller: Traveller, start: datetime, end: datetime) -> N
 
 
 def test_schedules_created_are_exactly_these() -> None:
-    assert create_missing() == Created(51, 4, len(SCHEDULES), 3, 3, 5)
+    assert create_missing() == Created(51, 4, len(SCHEDULES), 3, 4, 5)
     rows = PeriodicTask.objects.select_related("crontab")
     assert {row.name: row.task for row in rows} == {
         name: task for name, (task, _) in SCHEDULES.items()
@@ -194,7 +197,7 @@ def test_each_schedule_fires_at_its_minutes_of_a_day(traveller: Traveller) -> No
     clock = Clock()
     run(clock, traveller, MIDNIGHT, MIDNIGHT + timedelta(days=1))
     assert {name: clock.times(name) for name, _ in clock.fired} == {
-        name: times for name, (_, times) in SCHEDULES.items() if name not in MINUTELY
+        name: times for name, (_, times) in SCHEDULES.items() if times and name not in MINUTELY
     }
 
 
@@ -245,7 +248,7 @@ def test_night_missed_while_the_clock_was_down_is_caught_up_at_once_and_once(
     clock = Clock()
     run(clock, traveller, seven, seven + 5 * MINUTE)
     fired = {name for name, _ in clock.fired}
-    assert fired & NIGHTLY == NIGHTLY - {"daily-analytics"}
+    assert fired & NIGHTLY == NIGHTLY - {"daily-analytics", "review-experiments"}
     assert len(fired) == len(clock.fired)
     next_night = MIDNIGHT + timedelta(days=1)
     run(clock, traveller, next_night, next_night + timedelta(hours=2, minutes=1))

@@ -36,8 +36,35 @@ RULES = {
         "PRIMARY KEY (claim_id)",
     },
 }
+# Tables of which it is kept who changed what.
+TRAILED = (
+    "api_keys",
+    "auth_group",
+    "auth_group_permissions",
+    "auth_user",
+    "auth_user_groups",
+    "auth_user_user_permissions",
+    "campaign_messages",
+    "campaigns",
+    "channel_suppressions",
+    "consent_records",
+    "django_celery_beat_crontabschedule",
+    "django_celery_beat_intervalschedule",
+    "django_celery_beat_periodictask",
+    "experiment_variants",
+    "experiments",
+    "keyword_replies",
+    "message_templates",
+    "provider_accounts",
+    "unsubscribe_records",
+)
 # Name of the trigger: its table, and when it fires.
 TRIGGERS = {
+    **{f"{table}_trail": (table, "AFTER INSERT") for table in TRAILED},
+    "campaign_messages_tested": ("campaign_messages", "BEFORE UPDATE"),
+    "experiment_variants_locked": ("experiment_variants", "BEFORE INSERT"),
+    "experiments_locked": ("experiments", "BEFORE UPDATE"),
+    "reengage_change_kept": ("reengage_change", "BEFORE DELETE"),
     "message_templates_keep_version": ("message_templates", "AFTER INSERT"),
     "channel_suppressions_lift_consent": ("channel_suppressions", "BEFORE UPDATE"),
     "channel_suppressions_raise_consent": ("channel_suppressions", "BEFORE INSERT"),

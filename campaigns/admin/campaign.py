@@ -7,12 +7,19 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Count, Field, IntegerField, OuterRef, QuerySet, Subquery
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from campaigns import launch, schedule
+from campaigns import launch, review, schedule
+from campaigns.admin import sequence
+from campaigns.admin.experiment_form import CAN_CHANGE
 from campaigns.admin.lifecycle import LifecycleMixin
+from campaigns.admin.overview import overview
+from campaigns.admin.people import PeopleMixin
+from campaigns.admin.preflight import PreflightMixin
+from campaigns.admin.results import ResultsMixin
 from campaigns.admin.steps import StepInline
+from campaigns.admin.why import WhyMixin
 from campaigns.models import Campaign, CampaignEnrollment, CampaignMessage, CampaignStatus
 from messaging import warned
 from messaging.admin.audience import AudienceMixin
@@ -41,7 +48,16 @@ def _counted(rows: QuerySet[Any]) -> Subquery:
 
 
 @admin.register(Campaign)
-class CampaignAdmin(LifecycleMixin, PageExtrasMixin[Campaign], AudienceMixin, ModelAdmin[Campaign]):
+class CampaignAdmin(
+    LifecycleMixin,
+    ResultsMixin,
+    PreflightMixin,
+    WhyMixin,
+    PeopleMixin,
+    PageExtrasMixin[Campaign],
+    AudienceMixin,
+    ModelAdmin[Campaign],
+):
     """Timed sequences of messages, one segment each."""
 
     list_display = (
@@ -57,21 +73,46 @@ class CampaignAdmin(LifecycleMixin, PageExtrasMixin[Campaign], AudienceMixin, Mo
     list_filter = ("status", "segment_type")
     search_fields = ("name",)
     readonly_fields = ("status",)
+    change_form_template = "campaigns/sequence/page.html"
+    change_form_outer_before_template = "campaigns/sequence/top.html"
+    change_form_after_template = ""  # the tables stand in the overview
     fieldsets = (
-        (None, {"fields": ("name", "description", "segment_type", "status")}),
+        ("What it is", {"fields": ("name", "description", "segment_type", "status")}),
         (
-            "When",
+            "Whom it enrols",
             {
-                "fields": (
-                    "start_date",
-                    "end_date",
-                    "inactivity_days",
-                    ("send_from", "send_until"),
-                )
+                "description": "Doctors of the segment are looked at every hour while it runs.",
+                "fields": ("inactivity_days", "start_date", "end_date"),
             },
         ),
-        ("Who goes first", {"fields": ("priority", "channel_order")}),
-        ("Goal", {"fields": (("goal_rate", "goal_days"),)}),
+        (
+            "When it writes",
+            {
+                "description": "Within these hours and the quiet hours of each channel, in the "
+                "doctor's time zone. Where a doctor has no room for more, priority and order "
+                "decide what goes.",
+                "fields": (("send_from", "send_until"), "priority", "channel_order"),
+            },
+        ),
+        (
+            "Rollout and holdout",
+            {
+                "description": "Begin with a share of the doctors, and widen it once you see that "
+                "it goes well. A holdout shows what the messages bring.",
+                "fields": (("rollout_percent", "rollout_days"), "holdout_percent"),
+            },
+        ),
+        (
+            "When the rollout stops by itself",
+            {
+                "description": "Beyond one of these limits the next stage does not come.",
+                "fields": (
+                    ("min_delivery_rate", "max_failure_rate"),
+                    ("max_unsubscribe_rate", "max_complaint_rate"),
+                ),
+            },
+        ),
+        ("Goal and value", {"fields": (("goal_rate", "goal_days"), "value_per_return")}),
     )
 
     def formfield_for_dbfield(
@@ -120,14 +161,35 @@ class CampaignAdmin(LifecycleMixin, PageExtrasMixin[Campaign], AudienceMixin, Mo
     def get_readonly_fields(
         self, request: HttpRequest, obj: Campaign | None = None
     ) -> tuple[str, ...]:
-        """The segment is settled with the launch."""
-        launched = obj is not None and obj.status != CampaignStatus.DRAFT
-        return (*self.readonly_fields, "segment_type") if launched else self.readonly_fields
+        """The segment is settled with the launch; the rollout is widened by its own button."""
+        if obj is None or obj.status == CampaignStatus.DRAFT:
+            return self.readonly_fields
+        if obj.status == CampaignStatus.IN_REVIEW:
+            return (*self.readonly_fields, "segment_type")
+        return (*self.readonly_fields, "segment_type", "rollout_percent")
 
     def get_inlines(self, request: HttpRequest, obj: Campaign | None) -> list[Any]:
         """Steps come once the segment is known: it says which templates there are."""
         request.edited_campaign = obj  # type: ignore[attr-defined]  # read by StepInline
         return [StepInline] if obj else []
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Hand over the overview, and what the grid shows beside the form's own fields."""
+        page = super().render_change_form(request, context, *args, **kwargs)
+        campaign = context.get("original")
+        if isinstance(campaign, Campaign):
+            saved = Campaign.objects.get(pk=campaign.pk)  # a form with errors has written into it
+            context["overview"] = overview(saved, timezone.now(), request.user)
+            for inline in context["inline_admin_formsets"]:
+                context["sequence"] = sequence.grid(
+                    saved,
+                    inline.formset,
+                    may_edit=inline.has_change_permission,
+                    may_test=request.user.has_perms(CAN_CHANGE),
+                )
+        return page
 
     def notices(self, request: HttpRequest, obj: Campaign) -> list[Notice]:
         """What keeps it from sending, what to do next, and which texts to look at."""
@@ -140,14 +202,15 @@ class CampaignAdmin(LifecycleMixin, PageExtrasMixin[Campaign], AudienceMixin, Mo
         if obj.status == CampaignStatus.COMPLETED:
             return [Notice("info", "This campaign is over. Copy it to run it again.")]
         if obj.status == CampaignStatus.ACTIVE:
-            steps = Notice("info", "Running. Pause it to change its steps.")
+            steps = Notice(
+                "info",
+                "Running. What a change does to the doctors under way is shown before it is made.",
+            )
             stuck = Notice("error", "This campaign can't send as it is:", problems)
             return [stuck, steps] if problems else [steps]
         if problems:
             return [Notice("warning", "Before this campaign can be launched:", problems)]
-        if obj.status == CampaignStatus.DRAFT:
-            return [Notice("success", "Ready. Nothing is sent until you press Launch.")]
-        return [Notice("warning", "Paused: nobody is enrolled or written to until you resume.")]
+        return _ready(obj)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: Any) -> None:
         """After steps or hours changed, find anew what each doctor under way is due next."""
@@ -155,6 +218,17 @@ class CampaignAdmin(LifecycleMixin, PageExtrasMixin[Campaign], AudienceMixin, Mo
         has_moved = {"send_from", "send_until"} & set(form.changed_data)
         if change and (has_moved or any(formset.has_changed() for formset in formsets)):
             schedule.replan(form.instance.pk)
+
+
+def _ready(campaign: Campaign) -> list[Notice]:
+    """What to do next with one that could send; a review's notice is lifecycle_text's."""
+    if campaign.status == CampaignStatus.IN_REVIEW:
+        return []
+    if campaign.status != CampaignStatus.DRAFT:
+        return [Notice("warning", "Paused: nobody is enrolled or written to until you resume.")]
+    if campaign.status in review.launchable_from():
+        return [Notice("success", "Ready. Nothing is sent until you press Launch.")]
+    return [Notice("success", "Ready. Submit it for review: somebody else launches it.")]
 
 
 def _warnings(campaign: Campaign) -> list[str]:

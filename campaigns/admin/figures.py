@@ -3,19 +3,24 @@
 # ruff: noqa: ARG002  overridden signatures are Django's
 from __future__ import annotations
 
-from datetime import timedelta
+from typing import Any
 
 from django.contrib import admin, messages
-from django.http import HttpRequest, HttpResponse
+from django.db.models import Exists, OuterRef, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 
 from campaigns import analytics
+from campaigns.admin.why import address as why_address
+from campaigns.admin.why import may_ask_why
 from campaigns.models import CampaignAnalytics, CampaignEnrollment
+from messaging.models import MessageDelivery
 from reengage.admin_base import (
     ChoicesDropdownFilter,
     Confirmation,
+    DropdownFilter,
     PageExtrasMixin,
     RangeDateFilter,
     ReadOnlyAdmin,
@@ -41,6 +46,35 @@ STATUS_COLOURS = {
 RECOUNTED_DAYS = 30
 
 
+class ReachedFilter(DropdownFilter):
+    """How far the doctor came: the stages of the funnel."""
+
+    title = "came as far as"
+    parameter_name = "reached"
+    facts = {
+        "sent": "sent_at",
+        "delivered": "delivered_at",
+        "opened": "opened_at",
+        "clicked": "clicked_at",
+    }
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """The stages."""
+        words = [(stage, f"A message was {stage}") for stage in self.facts]
+        return [*words, ("returned", "Came back")]
+
+    def queryset(
+        self, request: HttpRequest, enrollments: QuerySet[CampaignEnrollment]
+    ) -> QuerySet[CampaignEnrollment]:
+        """Keep who reached the stage (idx_message_deliveries_enrollment)."""
+        if self.value() == "returned":
+            return enrollments.filter(converted_at__isnull=False)
+        if fact := self.facts.get(self.value() or ""):
+            messages_of = MessageDelivery.objects.filter(enrollment=OuterRef("pk"))
+            return enrollments.filter(Exists(messages_of.filter(**{f"{fact}__isnull": False})))
+        return enrollments
+
+
 @admin.register(CampaignEnrollment)
 class CampaignEnrollmentAdmin(
     DoctorSearchMixin, PageExtrasMixin[CampaignEnrollment], ReadOnlyAdmin[CampaignEnrollment]
@@ -56,13 +90,20 @@ class CampaignEnrollmentAdmin(
         "next_due_at",
         "converted_at",
     )
-    list_filter = (("campaign", RelatedDropdownFilter), ("status", ChoicesDropdownFilter))
+    list_filter = (
+        ("campaign", RelatedDropdownFilter),
+        ("status", ChoicesDropdownFilter),
+        ReachedFilter,
+        "is_holdout",
+    )
     list_select_related = ("doctor", "campaign")
+    actions_detail = ("why",)
     fields = (
         "doctor",
         "campaign",
         "subject",
         "status",
+        "is_holdout",
         "enrolled_at",
         "next_due_at",
         "completed_at",
@@ -74,6 +115,18 @@ class CampaignEnrollmentAdmin(
     def state(self, enrollment: CampaignEnrollment) -> tuple[str, str]:
         """Status as a coloured word."""
         return enrollment.status, enrollment.get_status_display()
+
+    @action(description="Why (not)?", icon="help", permissions=["why"], url_path="why")
+    def why(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The page on this doctor and this campaign."""
+        enrollment: CampaignEnrollment | None = self.get_object(request, object_id)
+        if enrollment is None:
+            raise Http404
+        return redirect(why_address(enrollment.campaign_id, enrollment.doctor_id))
+
+    def has_why_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Whoever may see the page."""
+        return may_ask_why(request)
 
     def tables(self, request: HttpRequest, obj: CampaignEnrollment) -> list[Table]:
         """Its messages, in the order of their days."""
@@ -128,7 +181,6 @@ class CampaignAnalyticsAdmin(ReadOnlyAdmin[CampaignAnalytics]):
         if not is_confirmed(request):
             question = f"Count the last {RECOUNTED_DAYS} days again? No message is touched."
             return confirm(self, request, Confirmation("Count again", question, "Count"), back)
-        today = timezone.localdate()
-        changed = analytics.roll_up(today - timedelta(days=RECOUNTED_DAYS), today)
+        changed = analytics.catch_up(timezone.now(), RECOUNTED_DAYS)
         messages.success(request, f"Counted. Rows that are new or changed: {changed}.")
         return redirect(back)

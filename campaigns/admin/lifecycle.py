@@ -1,88 +1,50 @@
-"""The buttons Launch, Pause, Resume, Complete and Copy: ask, then call one step function."""
+"""The buttons of a campaign's life: each asks, with figures, then calls one step function."""
 
 # ruff: noqa: ARG002  overridden signatures are Django's
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
-from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 
-from campaigns import launch
-from campaigns.models import Campaign, CampaignEnrollment, CampaignMessage, CampaignStatus
-from reengage.admin_base import (
-    ActionVariant,
-    AnyAdmin,
-    Confirmation,
-    action,
-    confirm,
-    is_confirmed,
-)
-from segments.models import UserSegment
+from campaigns import launch, overdue, review, rollout
+from campaigns.admin import lifecycle_text as text
+from campaigns.admin.ask import Ask, ask
+from campaigns.admin.revision import RevisionMixin
+from campaigns.copy import copy_campaign
+from campaigns.models import Campaign, CampaignStatus
+from campaigns.transition import NotReady
+from reengage.admin_base import ActionVariant, Confirmation, action, confirm, is_confirmed
+
+LIVE = (CampaignStatus.ACTIVE, CampaignStatus.PAUSED)
+Change = Callable[[Campaign], str]  # does it, and says what was done; raises NotReady
 
 
-@dataclass(frozen=True, slots=True)
-class Verb:
-    """One change of status: from which, how, and what is said."""
-
-    name: str
-    past: str
-    allowed: tuple[str, ...]
-    change: Callable[[Campaign, datetime], Any]
-    question: str
-    is_dangerous: bool = False
-
-
-VERBS = {
-    verb.name: verb
-    for verb in (
-        Verb(
-            "launch",
-            "launched",
-            (CampaignStatus.DRAFT,),
-            launch.launch,
-            "From now on doctors are enrolled and written to. Launch?",
-        ),
-        Verb(
-            "pause",
-            "paused",
-            (CampaignStatus.ACTIVE,),
-            lambda campaign, _now: launch.pause(campaign),
-            "Nobody is enrolled or written to until you resume. Pause?",
-        ),
-        Verb(
-            "resume",
-            "resumed",
-            (CampaignStatus.PAUSED,),
-            launch.resume,
-            "Messages whose time has passed meanwhile are skipped; the rest goes on. Resume?",
-        ),
-        Verb(
-            "complete",
-            "completed",
-            (CampaignStatus.ACTIVE, CampaignStatus.PAUSED),
-            launch.complete,
-            "This ends the campaign for everybody in it, for good. Complete?",
-            is_dangerous=True,
-        ),
-    )
-}
-
-
-class LifecycleMixin(AnyAdmin):
-    """The buttons of a campaign's page, and the same as actions of the list."""
+class LifecycleMixin(RevisionMixin):
+    """The buttons of a campaign's page, and some of them as actions of the list."""
 
     actions = ("launch_selected", "pause_selected", "resume_selected", "complete_selected")
-    actions_detail = ("launch", "pause", "resume", "complete", "copy", "check_audience")
+    actions_detail = (
+        "launch",
+        "submit",
+        "send_back",
+        "widen",
+        "resume_rollout",
+        "pause",
+        "resume",
+        "complete",
+        "copy",
+        "results",
+        "preflight",
+        "check_audience",
+        "why",
+    )
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Show the buttons that fit the campaign's status."""
@@ -90,41 +52,146 @@ class LifecycleMixin(AnyAdmin):
         buttons: list[Any] = super().get_actions_detail(request, object_id)  # type: ignore[misc]
         if campaign is None:
             return []
-        return [button for button in buttons if _fits(button.path, campaign)]
+        may_launch = review.is_launchable_by(campaign, _user(request))
+        return [
+            button
+            for button in buttons
+            if fits(button.path, campaign) and (button.path != "launch" or may_launch)
+        ]
 
     def has_copy_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Whoever may add a campaign."""
         return self.has_add_permission(request)
 
+    def has_launch_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Approvers: who may launch, send back, and widen a rollout."""
+        return request.user.has_perm("campaigns.launch_campaign")
+
+    def has_stop_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Who may pause, resume and complete."""
+        return request.user.has_perm("campaigns.stop_campaign")
+
+    def save_model(self, request: HttpRequest, obj: Campaign, form: Any, change: Any) -> None:
+        """Keep who made it, and who changed it last: they don't launch it (review.py)."""
+        obj.changed_by_id = request.user.pk
+        if not change:
+            obj.author_id = request.user.pk
+        super().save_model(request, obj, form, change)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Say at the top how it stands, and show a rollout's health below."""
+        page = super().render_change_form(request, context, *args, **kwargs)
+        campaign = context.get("original")
+        if isinstance(campaign, Campaign):
+            now = timezone.now()
+            context["notices"] = [
+                *text.notices(campaign, _user(request)),
+                *context.get("notices", ()),
+            ]
+            context["tables"] = [*text.tables(campaign, now), *context.get("tables", ())]
+        return page
+
     @action(
         description="Launch",
         icon="rocket_launch",
         variant=ActionVariant.PRIMARY,
-        permissions=["change"],
+        permissions=["launch"],
     )
     def launch(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Draft -> active."""
-        return self._ask_or_do(request, VERBS["launch"], object_id)
+        """Draft or in review -> active."""
 
-    @action(description="Pause", icon="pause", permissions=["change"])
+        def change(campaign: Campaign) -> str:
+            launch.launch(campaign, timezone.now(), _user(request))
+            return f"“{campaign}” is launched."
+
+        def question(campaign: Campaign) -> Ask:
+            return text.launch_question(campaign, timezone.now(), _user(request))
+
+        return self._ask_or_do(request, object_id, question, change)
+
+    @action(description="Submit for review", icon="rate_review", permissions=["change"])
+    def submit(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Draft -> in review; or in review anew, after it was changed."""
+
+        def change(campaign: Campaign) -> str:
+            review.submit(campaign, timezone.now(), _user(request))
+            return f"“{campaign}” is in review: somebody who may launch it looks at it now."
+
+        return self._ask_or_do(request, object_id, text.submit_question, change)
+
+    @action(description="Back to draft", icon="undo", permissions=["change"])
+    def send_back(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """In review -> draft, with a reason; its author may take it back as well."""
+
+        def change(campaign: Campaign) -> str:
+            review.send_back(campaign, _user(request), request.POST.get("reason", ""))
+            return f"“{campaign}” is a draft again. Its author sees why at the top of its page."
+
+        return self._ask_or_do(request, object_id, text.send_back_question, change)
+
+    @action(
+        description="Widen rollout",
+        icon="group_add",
+        variant=ActionVariant.PRIMARY,
+        permissions=["launch"],
+    )
+    def widen(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Let the next share of doctors in: the one that the page has named."""
+
+        def change(campaign: Campaign) -> str:
+            to = request.POST.get("to", "")
+            rollout.advance(campaign, timezone.now(), int(to) if to.isdecimal() else 0)
+            return f"“{campaign}” reaches {campaign.rollout_percent} % now, within the hour."
+
+        def question(campaign: Campaign) -> Ask:
+            return text.widen_question(campaign, timezone.now())
+
+        return self._ask_or_do(request, object_id, question, change)
+
+    @action(description="Resume rollout", icon="restart_alt", permissions=["launch"])
+    def resume_rollout(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Go on with a rollout that has stopped by itself."""
+
+        def change(campaign: Campaign) -> str:
+            rollout.resume_rollout(campaign, timezone.now())
+            return f"The rollout of “{campaign}” goes on, at {campaign.rollout_percent} %."
+
+        def question(campaign: Campaign) -> Ask:
+            return text.resume_rollout_question(campaign, timezone.now())
+
+        return self._ask_or_do(request, object_id, question, change)
+
+    @action(description="Pause", icon="pause", permissions=["stop"])
     def pause(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Active -> paused."""
-        return self._ask_or_do(request, VERBS["pause"], object_id)
+        return self._ask_or_do(request, object_id, text.pause_question, _pause)
 
     @action(
         description="Resume",
         icon="play_arrow",
         variant=ActionVariant.PRIMARY,
-        permissions=["change"],
+        permissions=["stop"],
     )
     def resume(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Paused -> active."""
-        return self._ask_or_do(request, VERBS["resume"], object_id)
+        """Paused -> active, with a word on what is overdue."""
 
-    @action(description="Complete", icon="flag", permissions=["change"])
+        def change(campaign: Campaign) -> str:
+            chosen, days = request.POST.get("choice", ""), request.POST.get("days", "")
+            choice = overdue.Choice(chosen) if chosen in overdue.Choice.values else None
+            number = int(days) if days.isdecimal() else 0
+            return _resumed(campaign, launch.resume(campaign, timezone.now(), choice, number))
+
+        def question(campaign: Campaign) -> Ask:
+            return text.resume_question(campaign, timezone.now())
+
+        return self._ask_or_do(request, object_id, question, change)
+
+    @action(description="Complete", icon="flag", permissions=["stop"])
     def complete(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Active or paused -> completed."""
-        return self._ask_or_do(request, VERBS["complete"], object_id)
+        return self._ask_or_do(request, object_id, text.complete_question, _complete)
 
     @action(description="Copy", icon="content_copy", permissions=["copy"])
     def copy(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -134,38 +201,47 @@ class LifecycleMixin(AnyAdmin):
         if not is_confirmed(request):
             question = f"Make a new draft with the steps of “{campaign}”? Nobody is enrolled in it."
             return confirm(self, request, Confirmation("Copy", question, "Copy"), page)
-        draft = copy_campaign(campaign)
+        draft = copy_campaign(campaign, _user(request))
         self.log_addition(request, draft, f"Copied from “{campaign}”.")
         messages.success(request, f"“{draft}” is a draft now: change what differs, then launch it.")
         return redirect("admin:campaigns_campaign_change", draft.pk)
 
-    @admin.action(description="Launch", permissions=["change"])
+    @admin.action(description="Launch", permissions=["launch"])
     def launch_selected(
         self, request: HttpRequest, chosen: QuerySet[Campaign]
     ) -> HttpResponse | None:
         """Launch the ticked campaigns."""
-        return self._ask_or_do_all(request, VERBS["launch"], chosen)
 
-    @admin.action(description="Pause", permissions=["change"])
+        def change(campaign: Campaign) -> str:
+            launch.launch(campaign, timezone.now(), _user(request))
+            return f"“{campaign}” is launched."
+
+        return self._ask_or_do_all(request, "Launch", chosen, change)
+
+    @admin.action(description="Pause", permissions=["stop"])
     def pause_selected(
         self, request: HttpRequest, chosen: QuerySet[Campaign]
     ) -> HttpResponse | None:
         """Pause the ticked campaigns."""
-        return self._ask_or_do_all(request, VERBS["pause"], chosen)
+        return self._ask_or_do_all(request, "Pause", chosen, _pause)
 
-    @admin.action(description="Resume", permissions=["change"])
+    @admin.action(description="Resume", permissions=["stop"])
     def resume_selected(
         self, request: HttpRequest, chosen: QuerySet[Campaign]
     ) -> HttpResponse | None:
-        """Resume the ticked campaigns."""
-        return self._ask_or_do_all(request, VERBS["resume"], chosen)
+        """Resume the ticked campaigns that have nothing overdue: the others ask on their pages."""
 
-    @admin.action(description="Complete", permissions=["change"])
+        def change(campaign: Campaign) -> str:
+            return _resumed(campaign, launch.resume(campaign, timezone.now()))
+
+        return self._ask_or_do_all(request, "Resume", chosen, change)
+
+    @admin.action(description="Complete", permissions=["stop"])
     def complete_selected(
         self, request: HttpRequest, chosen: QuerySet[Campaign]
     ) -> HttpResponse | None:
         """Complete the ticked campaigns."""
-        return self._ask_or_do_all(request, VERBS["complete"], chosen)
+        return self._ask_or_do_all(request, "Complete", chosen, _complete)
 
     def _find(self, request: HttpRequest, object_id: str) -> Campaign:
         campaign: Campaign | None = self.get_object(request, object_id)
@@ -173,114 +249,86 @@ class LifecycleMixin(AnyAdmin):
             raise Http404
         return campaign
 
-    def _ask_or_do(self, request: HttpRequest, verb: Verb, object_id: str) -> HttpResponse:
-        """One campaign, from its page."""
+    def _ask_or_do(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        question: Callable[[Campaign], Ask],
+        change: Change,
+    ) -> HttpResponse:
+        """One campaign, from its page. Who may not has been refused by the button's permission."""
         campaign = self._find(request, object_id)
         page = reverse("admin:campaigns_campaign_change", args=[campaign.pk])
         if not is_confirmed(request):
-            return confirm(self, request, _question(verb, [campaign], request), page)
-        self._change(request, verb, campaign)
+            return ask(self, request, question(campaign), page)
+        self._do(request, campaign, change)
         return redirect(page)
 
     def _ask_or_do_all(
-        self, request: HttpRequest, verb: Verb, chosen: QuerySet[Campaign]
+        self, request: HttpRequest, verb: str, chosen: QuerySet[Campaign], change: Change
     ) -> HttpResponse | None:
         """Several, from the list."""
         campaigns = list(chosen)
         if not is_confirmed(request):
             page = reverse("admin:campaigns_campaign_changelist")
-            return confirm(self, request, _question(verb, campaigns, request), page)
+            return confirm(self, request, text.question_of_all(verb, campaigns, request), page)
         for campaign in campaigns:
-            self._change(request, verb, campaign)
+            self._do(request, campaign, change)
         return None
 
-    def _change(self, request: HttpRequest, verb: Verb, campaign: Campaign) -> None:
+    def _do(self, request: HttpRequest, campaign: Campaign, change: Change) -> None:
         """Call the step function; say what happened, or what is missing."""
-        if not self.has_change_permission(request):
-            raise PermissionDenied
         try:
-            verb.change(campaign, timezone.now())
-        except launch.NotReady as refusal:
+            done = change(campaign)
+        except NotReady as refusal:
             for problem in refusal.problems:
-                messages.error(request, f"“{campaign}” was not {verb.past}. {problem}")
+                messages.error(request, f"“{campaign}”: nothing was done. {problem}")
         else:
-            self.log_change(request, campaign, f"{verb.past.capitalize()}.")
-            messages.success(request, f"“{campaign}” is {verb.past}.")
+            self.log_change(request, campaign, done)
+            messages.success(request, done)
 
 
-def _fits(name: str, campaign: Campaign) -> bool:
-    """Whether a button of this name makes sense in the campaign's status."""
-    return name not in VERBS or campaign.status in VERBS[name].allowed
+def _pause(campaign: Campaign) -> str:
+    launch.pause(campaign, timezone.now())
+    return f"“{campaign}” is paused."
 
 
-def _question(verb: Verb, campaigns: list[Campaign], request: HttpRequest) -> Confirmation:
-    """What is asked, with the figures that help to answer."""
-    return Confirmation(
-        title=f"{verb.name.capitalize()}: {', '.join(map(str, campaigns))}",
-        question=verb.question,
-        facts=[fact for campaign in campaigns for fact in _facts(verb, campaign)],
-        button=verb.name.capitalize(),
-        is_dangerous=verb.is_dangerous,
-        selected=[campaign.pk for campaign in campaigns] if request.POST.get("action") else [],
-        action=request.POST.get("action", ""),
-    )
-
-
-def _facts(verb: Verb, campaign: Campaign) -> list[str]:
-    now = timezone.now()
-    if verb.name == "launch":
-        return [_audience(campaign, now), _steps(campaign), *launch.problems(campaign, now)]
-    under_way = CampaignEnrollment.objects.filter(campaign=campaign, status="active").count()
-    return [f"“{campaign}”: {under_way:,} doctors are under way in it now."]
-
-
-def _audience(campaign: Campaign, now: datetime) -> str:
-    """How many doctors are in the segment now."""
-    members = UserSegment.objects.filter(segment_type=campaign.segment_type).filter(
-        Q(expires_at=None) | Q(expires_at__gt=now)
-    )
+def _resumed(campaign: Campaign, outcome: overdue.Outcome) -> str:
     return (
-        f"“{campaign}”: {members.count():,} doctors are in the segment "
-        f"“{campaign.get_segment_type_display()}” now. Those quiet for at least "
-        f"{campaign.inactivity_days} days are enrolled, within the hour."
+        f"“{campaign}” is resumed. Messages skipped: {outcome.skipped:,}; "
+        f"given another day: {outcome.moved:,}."
     )
 
 
-def _steps(campaign: Campaign) -> str:
-    """How many messages a doctor can get, and over which time."""
-    days = list(campaign.steps.values_list("delay_days", flat=True))
-    if not days:
-        return "It has no steps."
-    return f"Each gets up to {len(days)} messages in {max(days) + 1} days, while they stay away."
+def _complete(campaign: Campaign) -> str:
+    ended = launch.complete(campaign, timezone.now())
+    said = (
+        f"“{campaign}” is completed. Doctors who were under way: {ended.people:,}; "
+        f"messages skipped: {ended.skipped:,}."
+    )
+    if ended.sending:
+        said += f" {ended.sending:,} were just being handed over, and can't be called back."
+    return said
 
 
-@transaction.atomic
-def copy_campaign(campaign: Campaign) -> Campaign:
-    """A draft with the same settings and steps; without dates, enrolments and figures."""
-    kept = {
-        field: getattr(campaign, field)
-        for field in (
-            "description",
-            "segment_type",
-            "priority",
-            "inactivity_days",
-            "channel_order",
-            "send_from",
-            "send_until",
-            "goal_rate",
-            "goal_days",
-        )
+def fits(name: str, campaign: Campaign) -> bool:
+    """Whether a button of this name makes sense as the campaign stands."""
+    status = campaign.status
+    in_review = status == CampaignStatus.IN_REVIEW
+    shown = {
+        "launch": status in review.launchable_from(),
+        "submit": status == CampaignStatus.DRAFT or review.is_changed(campaign),
+        "send_back": in_review,
+        "pause": status == CampaignStatus.ACTIVE,
+        "resume": status == CampaignStatus.PAUSED,
+        "complete": status in LIVE,
+        "widen": status in LIVE
+        and not campaign.rollout_halted
+        and rollout.next_stage(campaign) is not None,
+        "resume_rollout": status in LIVE and bool(campaign.rollout_halted),
     }
-    draft = Campaign.objects.create(name=f"Copy of {campaign.name}"[:255], **kept)
-    CampaignMessage.objects.bulk_create(
-        CampaignMessage(
-            campaign=draft,
-            sequence_order=step.sequence_order,
-            channel=step.channel,
-            delay_days=step.delay_days,
-            template_id=step.template_id,
-            subject_line=step.subject_line,
-        )
-        for step in campaign.steps.all()
-    )
-    return draft
+    return shown.get(name, True)
+
+
+def _user(request: HttpRequest) -> Any:
+    return request.user

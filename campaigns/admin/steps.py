@@ -31,7 +31,7 @@ class StepForm(ModelForm[CampaignMessage]):
 
     class Meta:
         model = CampaignMessage
-        fields = ("sequence_order", "delay_days", "template", "subject_line")
+        fields = ("sequence_order", "delay_days", "template", "subject_line", "send_from")
 
     def clean(self) -> dict[str, Any] | None:
         """Take the channel from the template; put a step without a place last."""
@@ -85,13 +85,24 @@ def renumber(campaign: Campaign) -> None:
 
 
 class StepInline(TabularInline[CampaignMessage, Campaign]):
-    """The sequence. Dragging a row changes its place."""
+    """The sequence: a table, of whose fields a script makes the grid of sequence.py.
+
+    Without the script the table stands; dragging a row changes its place.
+    """
 
     model = CampaignMessage
     form = StepForm
     formset = StepFormSet  # type: ignore[assignment]  # the stubs fix the form's type
-    verbose_name_plural = "steps"
-    fields = ("delay_days", "template", "channel_name", "subject_line", "sequence_order")
+    verbose_name_plural = "sequence"
+    template_before = "campaigns/sequence/grid.html"
+    fields = (
+        "delay_days",
+        "template",
+        "channel_name",
+        "subject_line",
+        "send_from",
+        "sequence_order",
+    )
     readonly_fields = ("channel_name",)
     ordering = ("sequence_order",)
     ordering_field = "sequence_order"
@@ -125,11 +136,13 @@ class StepInline(TabularInline[CampaignMessage, Campaign]):
     def formfield_for_dbfield(
         self, db_field: models.Field[Any, Any], request: HttpRequest, **kwargs: Any
     ) -> Any:
-        """A subject is one line, a day a short number."""
+        """A subject is one line, a day a short number, an hour what a browser offers for it."""
         if db_field.name == "subject_line":
             kwargs["widget"] = TextInputWidget()
         elif db_field.name == "delay_days":
             kwargs["widget"] = NumberWidget(attrs={"style": "width: 5rem"})
+        elif db_field.name == "send_from":
+            kwargs["widget"] = forms.TimeInput(format="%H:%M", attrs={"type": "time"})
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if db_field.name == "template" and field is not None:
             # No buttons beside it: a template is made and edited on its own page.
@@ -137,20 +150,20 @@ class StepInline(TabularInline[CampaignMessage, Campaign]):
         return field
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Steps are edited while nothing is being sent."""
+        """Until it is over; what that does to doctors under way is asked first (revision.py)."""
         return super().has_change_permission(request, obj) and _is_editable(obj)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Steps are edited while nothing is being sent."""
+        """Until it is over; what that does to doctors under way is asked first (revision.py)."""
         return super().has_add_permission(request, obj) and _is_editable(obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Steps are edited while nothing is being sent."""
+        """Until it is over; what that does to doctors under way is asked first (revision.py)."""
         return super().has_delete_permission(request, obj) and _is_editable(obj)
 
 
 def _is_editable(campaign: Campaign | None) -> bool:
-    return campaign is None or campaign.status in (CampaignStatus.DRAFT, CampaignStatus.PAUSED)
+    return campaign is None or campaign.status != CampaignStatus.COMPLETED
 
 
 def _grouped(templates: models.QuerySet[MessageTemplate]) -> list[tuple[str, Any]]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime, time
+from decimal import Decimal
+from typing import Any, ClassVar
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.functions import TransactionNow
 from django.core.exceptions import ValidationError
@@ -20,6 +23,7 @@ class CampaignStatus(models.TextChoices):
     """Life of a campaign."""
 
     DRAFT = "draft", "Draft"
+    IN_REVIEW = "in_review", "In review"
     ACTIVE = "active", "Active"
     PAUSED = "paused", "Paused"
     COMPLETED = "completed", "Completed"
@@ -35,6 +39,23 @@ class CampaignQuerySet(models.QuerySet["Campaign"]):
             Q(end_date=None) | Q(end_date__gt=now),
             status=CampaignStatus.ACTIVE,
         )
+
+
+# strategy, Success Metrics & Timeline: a soft launch with 10 %, then all.
+ROLLOUT_STAGES = (10, 25, 50, 100)
+
+
+def _percent(label: str, default: float | str, of_what: str) -> models.DecimalField[Any, Any]:
+    """A limit of the rollout's health, in percent."""
+    return models.DecimalField(
+        label,
+        max_digits=5,
+        decimal_places=2,
+        default=Decimal(default),
+        db_default=Decimal(default),
+        validators=[MinValueValidator(0), MaxValueValidator(100)],
+        help_text=f"Share {of_what}. Beyond it, the rollout stops and says why.",
+    )
 
 
 def default_channel_order() -> list[str]:
@@ -103,6 +124,118 @@ class Campaign(models.Model):
         validators=[MinValueValidator(1)],
         help_text="Coming back counts up to so many days after enrolment.",
     )
+    value_per_return = models.DecimalField(
+        "value of a doctor who came back (₹)",
+        max_digits=10,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0)],
+        help_text="What it is worth on average that a doctor comes back; for the ROI.",
+    )
+    holdout_percent = models.PositiveSmallIntegerField(
+        "holdout (%)",
+        default=0,
+        db_default=0,
+        validators=[MaxValueValidator(50)],
+        help_text="Share of doctors who are enrolled but never written to, so that what the "
+        "messages bring can be told from what comes by itself. 0: none.",
+    )
+    # Rollout: a share of the eligible doctors, chosen by a stable hash (campaigns/buckets.py).
+    rollout_percent = models.PositiveSmallIntegerField(
+        "rollout (%)",
+        choices=[(percent, f"{percent} %") for percent in ROLLOUT_STAGES],
+        default=100,
+        db_default=100,
+        help_text="Share of the eligible doctors who are enrolled. Each stage contains the one "
+        "before.",
+    )
+    rollout_days = models.PositiveSmallIntegerField(
+        "next stage after days",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="The rollout advances by itself after so many days in good health. Empty: only "
+        "by hand.",
+    )
+    rollout_since = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Since when the rollout is at its stage."
+    )
+    rollout_halted = models.TextField(
+        default="",
+        db_default="",
+        blank=True,
+        editable=False,
+        help_text="Why the rollout stopped by itself. Empty: it goes on.",
+    )
+    min_delivery_rate = _percent("delivered at least (%)", 90, "of what was sent")
+    max_failure_rate = _percent("failed at most (%)", 5, "of what was sent or failed")
+    max_unsubscribe_rate = _percent("opted out at most (%)", 2, "of what was delivered")
+    max_complaint_rate = _percent("complaints at most (%)", "0.1", "of what was delivered")
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        db_index=False,  # few campaigns
+        related_name="+",
+        help_text="Who made it.",
+    )
+    changed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        db_index=False,  # few campaigns
+        related_name="+",
+        help_text="Who changed it or its steps last.",
+    )
+    submitted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        db_index=False,  # few campaigns
+        related_name="+",
+        help_text="Who asked for its review.",
+    )
+    submitted_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When its review was asked for."
+    )
+    submitted_digest = models.CharField(
+        max_length=64,
+        default="",
+        db_default="",
+        blank=True,
+        editable=False,
+        help_text="SHA-256 of what was submitted (campaigns/digest.py): only that is launched.",
+    )
+    review_note = models.TextField(
+        default="",
+        db_default="",
+        blank=True,
+        editable=False,
+        help_text="Why its review sent it back to draft.",
+    )
+    launched_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        db_index=False,  # few campaigns
+        related_name="+",
+        help_text="Who approved and launched it.",
+    )
+    launched_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When it was launched."
+    )
+    paused_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Since when it is paused."
+    )
     created_at = models.DateTimeField(db_default=TransactionNow(), null=True, editable=False)
     updated_at = models.DateTimeField(auto_now=True, db_default=TransactionNow(), null=True)
 
@@ -111,6 +244,11 @@ class Campaign(models.Model):
     class Meta:
         db_table = "campaigns"
         ordering = ["priority", "name"]
+        permissions = [
+            ("launch_campaign", "Can launch a campaign, and approve one of somebody else"),
+            ("stop_campaign", "Can pause, resume and complete a campaign"),
+            ("receive_weekly_review", "Gets the weekly review by e-mail"),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(send_until__gt=F("send_from")),
@@ -130,6 +268,14 @@ class Campaign(models.Model):
             raise ValidationError(
                 {"channel_order": "Name each channel once, such as: whatsapp,sms,email"}
             )
+
+
+class StepManager(models.Manager["CampaignMessage"]):
+    """Steps in use. A delivery finds its own step also after that was removed."""
+
+    def get_queryset(self) -> models.QuerySet[CampaignMessage]:
+        """Leave out what was removed."""
+        return super().get_queryset().filter(removed_at=None)
 
 
 class CampaignMessage(models.Model):
@@ -159,7 +305,23 @@ class CampaignMessage(models.Model):
     subject_line = models.TextField(
         "subject", null=True, blank=True, help_text="For e-mail. Empty: the template's own subject."
     )
+    send_from = models.TimeField(
+        "sent from",
+        null=True,
+        blank=True,
+        help_text="Another hour for this step, later than the campaign's “send from”, in the "
+        "doctor's time zone. Empty: the campaign's.",
+    )
     created_at = models.DateTimeField(db_default=TransactionNow(), null=True, editable=False)
+    removed_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="When it was taken out of a running campaign: kept for the messages it has sent.",
+    )
+
+    objects = StepManager()
+    ever: ClassVar[models.Manager[CampaignMessage]] = models.Manager()
 
     class Meta:
         db_table = "campaign_messages"
@@ -196,3 +358,17 @@ class CampaignMessage(models.Model):
             problems["subject_line"] = "Only e-mails have a subject."
         if problems:
             raise ValidationError(problems)
+        self._keep_what_is_tested()
+
+    # What the variants of an A/B test are variants of. The database refuses a change, too.
+    TESTED = ("template_id", "subject_line", "channel", "delay_days", "send_from", "removed_at")
+
+    def _keep_what_is_tested(self) -> None:
+        """Refuse a change of what a running A/B test compares with."""
+        running = CampaignMessage.objects.filter(pk=self.pk, experiments__status="running")
+        saved = running.values("experiments__name", *self.TESTED).first()
+        if saved and any((saved[n] or None) != (getattr(self, n) or None) for n in self.TESTED):
+            raise ValidationError(
+                f"An A/B test of this step is running, “{saved['experiments__name']}”: its text, "
+                "subject, day and hour stay as they are until it ends. End the test first."
+            )

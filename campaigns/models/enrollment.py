@@ -59,6 +59,17 @@ class CampaignEnrollment(models.Model):
         null=True, blank=True, help_text="When the doctor came back."
     )
     unsubscribed_at = models.DateTimeField(null=True, blank=True)
+    is_holdout = models.BooleanField(
+        "holdout",
+        default=False,
+        db_default=False,
+        help_text="Never written to, so that returns without messages can be counted.",
+    )
+    shifted_days = models.SmallIntegerField(
+        default=0,
+        db_default=0,
+        help_text="Days by which the steps still to come were moved, as after a pause.",
+    )
     next_due_at = models.DateTimeField(
         null=True,
         blank=True,
@@ -84,6 +95,8 @@ class CampaignEnrollment(models.Model):
             models.Index(fields=["doctor"], name="idx_campaign_enrollments_user"),
             models.Index(fields=["campaign"], name="idx_campaign_enrollments_campaign"),
             models.Index(fields=["status"], name="idx_campaign_enrollments_status"),
+            # campaigns/analytics: who was enrolled in a period; the admin's list, by day.
+            models.Index(fields=["campaign", "enrolled_at"], name="idx_campaign_enrollments_when"),
             # schedule.py: whose next step falls due; nothing due costs one look.
             models.Index(
                 fields=["campaign", "next_due_at"],

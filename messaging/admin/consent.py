@@ -22,6 +22,7 @@ from reengage.admin_base import (
     DropdownFilter,
     ModelAdmin,
     ModelForm,
+    RelatedDropdownFilter,
     TextareaWidget,
     User,
     action,
@@ -83,7 +84,12 @@ class UnsubscribeRecordAdmin(DoctorSearchMixin, BigTableMixin, ModelAdmin[Unsubs
         "state",
         "revoked_at",
     )
-    list_filter = (StandingFilter, ("channel", ChoicesDropdownFilter))
+    list_filter = (
+        StandingFilter,
+        ("channel", ChoicesDropdownFilter),
+        ("delivery__campaign_message__campaign", RelatedDropdownFilter),
+        ("delivery__channel", ChoicesDropdownFilter),
+    )
     list_select_related = ("doctor",)
     autocomplete_fields = ("doctor",)
     actions = ("take_back_selected",)
@@ -104,6 +110,11 @@ class UnsubscribeRecordAdmin(DoctorSearchMixin, BigTableMixin, ModelAdmin[Unsubs
             {"fields": ("unsubscribed_at", "source", "delivery", "paused_until", "revoked_at")},
         ),
     )
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Also by step and variant, as figures link to the opt-outs behind them."""
+        by_message = ("delivery__campaign_message__id__exact", "delivery__variant__id__exact")
+        return lookup in by_message or super().lookup_allowed(lookup, value, request)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Refused: a wish stays as it was said."""

@@ -7,7 +7,9 @@ from datetime import datetime
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 
 from messaging import accounts
 from messaging.admin import delivery_tables
@@ -87,7 +89,20 @@ class MessageDeliveryAdmin(
         "Or the provider's id of the message."
     )
     fieldsets = (
-        (None, {"fields": ("doctor", "campaign", "campaign_message", "channel", "enrolment")}),
+        (
+            None,
+            {
+                "fields": (
+                    "doctor",
+                    "campaign",
+                    "campaign_message",
+                    "tested_as",
+                    "channel",
+                    "enrolment",
+                    "why",
+                )
+            },
+        ),
         ("State", {"fields": ("status", "reason", "scheduled_at", "due_at", "expires_at")}),
         (
             "What became of it",
@@ -95,12 +110,20 @@ class MessageDeliveryAdmin(
         ),
         ("For enquiries", {"fields": ("id", "external_id", "target_url", "created_at")}),
     )
-    readonly_fields = ("campaign", "enrolment", "reason", "id")
+    readonly_fields = ("campaign", "tested_as", "enrolment", "why", "reason", "id")
 
     @display(description="campaign")
     def campaign(self, delivery: MessageDelivery) -> str:
         """The campaign whose step it is."""
         return str(delivery.campaign_message.campaign)
+
+    @display(description="A/B test")
+    def tested_as(self, delivery: MessageDelivery) -> str:
+        """Which variant of which test it is."""
+        if delivery.variant is None:
+            return ""
+        test = delivery.variant.experiment
+        return link("campaigns_experiment", test.pk, f"Variant {delivery.variant} of “{test}”")
 
     @display(description="enrolment")
     def enrolment(self, delivery: MessageDelivery) -> str:
@@ -108,6 +131,12 @@ class MessageDeliveryAdmin(
         return link(
             "campaigns_campaignenrollment", delivery.enrollment_id, "All messages of this enrolment"
         )
+
+    @display(description="why (not)?")
+    def why(self, delivery: MessageDelivery) -> str:
+        """The way to all that the campaign sends to the doctor, and what holds it back."""
+        page = reverse("admin:campaigns_campaignenrollment_why", args=[delivery.enrollment_id])
+        return format_html('<a href="{}">What this doctor gets, and why not more</a>', page)
 
     @display(description="status", label=STATUS_COLOURS)
     def state(self, delivery: MessageDelivery) -> tuple[str, str]:

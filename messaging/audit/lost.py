@@ -65,8 +65,9 @@ _NEVER_SCHEDULED = f"""
            || s.delay_days || ') fell due at ' || {said("p.due_at")} || ' and has no delivery.'
     FROM campaigns c
     JOIN campaign_enrollments e ON e.campaign_id = c.id AND e.status = 'active'
+        AND NOT e.is_holdout  -- who is right to have none
     JOIN doctors d ON d.id = e.user_id
-    JOIN campaign_messages s ON s.campaign_id = c.id
+    JOIN campaign_messages s ON s.campaign_id = c.id AND s.removed_at IS NULL
     CROSS JOIN LATERAL (SELECT {DUE_AT} AS due_at) p
     WHERE c.status = 'active'
       AND (c.start_date IS NULL OR c.start_date <= %(now)s)

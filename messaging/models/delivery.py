@@ -45,6 +45,8 @@ class SkipReason(models.TextChoices):
     FREQUENCY_CAP = "frequency_cap", "The doctor had messages enough"
     MISSING_VARIABLE = "missing_variable", "A variable had no value"
     PAUSED = "paused", "The doctor had asked for a pause"
+    CAMPAIGN_PAUSED = "campaign_paused", "The campaign was paused"
+    STEP_CHANGED = "step_changed", "The step was changed"
 
 
 class DeliveryQuerySet(models.QuerySet["MessageDelivery"]):
@@ -130,6 +132,15 @@ class MessageDelivery(models.Model):
     target_url = models.TextField(
         null=True, blank=True, help_text="Where its link leads, fixed before it is sent."
     )
+    variant = models.ForeignKey(
+        "campaigns.Variant",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        db_index=False,  # idx_message_deliveries_variant
+        related_name="deliveries",
+        help_text="Which variant of an experiment it is, fixed when it is scheduled.",
+    )
     created_at = models.DateTimeField(db_default=TransactionNow(), null=True, editable=False)
 
     objects = DeliveryQuerySet.as_manager()
@@ -182,6 +193,12 @@ class MessageDelivery(models.Model):
                 fields=["status", "id"],
                 name="idx_message_deliveries_trouble",
                 condition=Q(status__in=["failed", "unknown", "skipped"]),
+            ),
+            # campaigns/experiments: what became of each variant.
+            models.Index(
+                fields=["variant"],
+                name="idx_message_deliveries_variant",
+                condition=Q(variant__isnull=False),
             ),
             # campaigns/analytics.py: what happened on a day. Rows lie in time order, so a few
             # kilobytes replace five B-trees that each report would have to update.

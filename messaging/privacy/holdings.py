@@ -25,6 +25,16 @@ UNRELATED = {
 }
 # Tables that hold nothing of any doctor but keys and counts.
 IMPERSONAL = {
+    "api_batches": "keys of doctors, and for a week what a program sent wrongly",
+    "api_keys": "staff",
+    "campaign_analytics_mark": "times",
+    "campaign_cohorts": "counts",
+    "campaign_step_analytics": "counts",
+    "experiment_variants": "of everybody",
+    "experiments": "of everybody",
+    "reengage_change": "keys, and what staff changed; personal values are masked",
+    "reengage_groupoffer": "staff",
+    "weekly_reviews": "staff",
     "audience_checks": "counts, and keys of doctors",
     "audit_runs": "keys of deliveries",
     "auth_group": "staff",

@@ -87,7 +87,6 @@ def address_problems() -> Iterator[str]:
         yield f"PUBLIC_BASE_URL is {url}, which nobody reaches from outside: {advice}."
     elif urlsplit(url).scheme != "https":
         yield f"PUBLIC_BASE_URL is {url}, and providers report to https only: {advice}."
-    yield from _fictional()
     if need_of(Channel.SMS) is Need.DLT and not settings.SMS_HEADER:
         yield (
             "SMS_HEADER is not set: the registered header, without which India's operators reject "
@@ -95,7 +94,7 @@ def address_problems() -> Iterator[str]:
         )
 
 
-def _fictional() -> Iterator[str]:
+def fictional() -> Iterator[str]:
     """Addresses that are still the example's."""
     platform = settings.PLATFORM_BASE_URL
     if _is_private(urlsplit(platform).hostname or ""):

@@ -22,13 +22,14 @@ MEMORY = timedelta(days=10)
 
 _SENT = """
     SELECT a.id, m.id, m.external_id, m.sent_at, m.channel, m.user_id, d.external_id,
-           c.segment_type, e.subject, s.template_id
+           c.segment_type, e.subject, s.template_id, COALESCE(v.label, '')
     FROM delivery_attempts a
     JOIN message_deliveries m ON m.id = a.delivery_id
     JOIN doctors d ON d.id = m.user_id
     JOIN campaign_enrollments e ON e.id = m.enrollment_id
     JOIN campaigns c ON c.id = e.campaign_id
     JOIN campaign_messages s ON s.id = m.campaign_message_id
+    LEFT JOIN experiment_variants v ON v.id = m.variant_id
     WHERE {condition} AND a.outcome = 'accepted' AND m.sent_at IS NOT NULL
     ORDER BY a.id
 """

@@ -33,6 +33,7 @@ class Message(NamedTuple):
     segment_type: str
     subject: str
     template: str
+    variant: str = ""  # label of the A/B test's variant
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,9 @@ FAILURES = {
 }
 MACHINE_OPENS = 0.06  # of e-mails: a scanner fetches the picture
 OPTS_OUT = 0.008  # of those who opened
+# How much likelier a variant of the A/B tests (trials.py) is to be opened than the others.
+BY_NAME = "With the doctor's name"
+APPEAL = {BY_NAME: 1.9}
 # Which channel and kind of campaign somebody opts out of, as shares: this channel, this kind, all.
 SCOPES = {"channel": 5, "kind": 3, "all": 2}
 
@@ -118,7 +122,7 @@ def reactions(message: Message, seed: int) -> Iterator[Reaction]:
     if message.channel == "email" and chance.random() < MACHINE_OPENS:
         seen = _later(at, timedelta(seconds=5), chance)
         yield Reaction(seen, message, EventKind.OPENED, is_machine=True)
-    interest = chance.random() / _keenness(message, seed)
+    interest = chance.random() / (_keenness(message, seed) * APPEAL.get(message.variant, 1.0))
     if interest >= manners.opened:
         return
     opened = _later(at, manners.opening, chance)

@@ -20,11 +20,12 @@ from django.db.models import Max
 from django.utils import timezone
 
 from campaigns import analytics, convert, enroll, launch, schedule
+from campaigns.experiments import lifecycle
 from campaigns.models import Campaign, CampaignStatus
 from messaging import reap, send
 from messaging.models import Channel, DeliveryAttempt
 from reengage import initial, supervise
-from reengage.demo import inbox
+from reengage.demo import inbox, trials
 from reengage.demo.audience import Audience
 from reengage.demo.generate import DAYS
 from segments.identify import cleanup_expired, identify
@@ -62,6 +63,7 @@ def begin(start: datetime) -> None:
     )
     for campaign in drafts:
         launch.launch(campaign, start)
+        trials.begin(campaign, start)
 
 
 def position(start: datetime, now: datetime) -> datetime:
@@ -138,6 +140,7 @@ class Replay:
 
     def _close_day(self, now: datetime) -> None:
         self._end_enrollments(now)
+        lifecycle.review_all(now)
         today = timezone.localdate(now)
         analytics.roll_up(today - DAY, today)
         if now - self._told > (REPORTED_DAYS - 1) * DAY:
@@ -153,7 +156,7 @@ class Replay:
         self._send(self.end)
         inbox.fill(self.end)
         self._end_enrollments(self.end)
-        analytics.roll_up(timezone.localdate(self.start), timezone.localdate(self.end))
+        analytics.catch_up(self.end)
         _analyze()
         self._tell(self.end)
 

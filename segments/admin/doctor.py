@@ -11,8 +11,10 @@ from typing import Any
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.html import format_html
 
 from reengage.admin_base import (
     ActionVariant,
@@ -132,7 +134,7 @@ class DoctorAdmin(PageExtrasMixin[Doctor], BigTableMixin, ImportedAdmin[Doctor])
     @action(description="Export all data", icon="download", permissions=["export_data"])
     def export_data(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """The button that leads to the page of it (messaging/admin/privacy.py)."""
-        return redirect("admin:doctor_data", object_id)
+        return redirect("admin:doctor_data", _key(object_id))
 
     @action(
         description="Erase",
@@ -142,7 +144,7 @@ class DoctorAdmin(PageExtrasMixin[Doctor], BigTableMixin, ImportedAdmin[Doctor])
     )
     def erase(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """The button that leads to the page that asks."""
-        return redirect("admin:doctor_erase", object_id)
+        return redirect("admin:doctor_erase", _key(object_id))
 
     def notices(self, request: HttpRequest, doctor: Doctor) -> list[Notice]:
         """Say first that the doctor was erased, or what the doctor does not want."""
@@ -165,6 +167,13 @@ class DoctorAdmin(PageExtrasMixin[Doctor], BigTableMixin, ImportedAdmin[Doctor])
             _segments(doctor),
             _consents(doctor),
         ]
+
+
+def _key(object_id: str) -> int:
+    """The number in an address; what is none is no doctor's."""
+    if not (object_id.isascii() and object_id.isdecimal()):
+        raise Http404
+    return int(object_id)
 
 
 def _was_erased(doctor: Any) -> bool:
@@ -190,7 +199,7 @@ def _enrollments(doctor: Doctor) -> Table:
     rows = doctor.enrollments.select_related("campaign").order_by("-pk")[:SHOWN_ROWS]
     return Table(
         title=f"Last {SHOWN_ROWS} enrolments",
-        headers=("Campaign", "About", "Enrolled", "Status", "Came back"),
+        headers=("Campaign", "About", "Enrolled", "Status", "Came back", "Messages"),
         rows=[
             (
                 link("campaigns_campaignenrollment", row.pk, row.campaign),
@@ -198,12 +207,19 @@ def _enrollments(doctor: Doctor) -> Table:
                 when(row.enrolled_at),
                 row.get_status_display(),
                 when(row.converted_at),
+                _why(row.pk),
             )
             for row in rows
         ],
         empty="Never enrolled in a campaign.",
         more=list_address("campaigns_campaignenrollment", doctor__id__exact=doctor.pk),
     )
+
+
+def _why(enrollment_id: object) -> str:
+    """The way to what the campaign sends to the doctor, and what holds it back."""
+    page = reverse("admin:campaigns_campaignenrollment_why", args=[enrollment_id])
+    return format_html('<a href="{}">Why (not)?</a>', page)
 
 
 def _segments(doctor: Doctor) -> Table:

@@ -13,7 +13,7 @@ from django.db.backends.utils import CursorWrapper
 from segments.imports.convert import BlockConverter
 from segments.imports.header import ImportFileError
 from segments.imports.kinds import KINDS, Kind
-from segments.imports.reader import read_table
+from segments.imports.reader import Table, read_table
 from segments.imports.refuse import reject_erased
 from segments.imports.reject import reject_repeated, reject_wrong
 from segments.imports.report import count_rejected, keep_rejections, report_path, write_report
@@ -76,15 +76,28 @@ def _key(user: AbstractBaseUser | None) -> int | None:
 def _import(cursor: CursorWrapper, kind: Kind, path: Path, run: ImportRun, now: datetime) -> None:
     """Fill the table, and the counts of `run`, and leave the rejected rows to be reported."""
     table = read_table(path, kind)
-    converter = BlockConverter(kind, table.columns)
-    stage = Stage(kind, converter.columns)
     cursor.execute("SELECT set_config('work_mem', %s, true)", [WORK_MEM])
+    take_over(cursor, kind, table, run, now)
+    keep_rejections(cursor, run)
+
+
+def take_over(  # noqa: PLR0913  what, whence and whither
+    cursor: CursorWrapper,
+    kind: Kind,
+    table: Table,
+    run: ImportRun,
+    now: datetime,
+    *,
+    place: str = "line",
+) -> None:
+    """Stage, check and write the rows of a table; counts in `run`, problems in REJECTED."""
+    converter = BlockConverter(kind, table.columns)
+    stage = Stage(kind, converter.columns, place)
     create_tables(cursor, stage)
     fill_tables(cursor, stage, table, converter)
     cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
     _write(cursor, stage, run, now)
     run.rejected = count_rejected(cursor)
-    keep_rejections(cursor, run)
 
 
 def _write(cursor: CursorWrapper, stage: Stage, run: ImportRun, now: datetime) -> None:

@@ -22,7 +22,7 @@ def match_header(cells: Sequence[str], kind: Kind) -> list[str]:
     problems = [
         *_unknown(names, kind),
         *(f"the column {name} is there twice" for name, n in Counter(names).items() if n > 1),
-        *_missing(names, kind),
+        *missing_columns(names, kind),
     ]
     if problems:
         raise ImportFileError(
@@ -48,13 +48,18 @@ def _unknown(names: Sequence[str], kind: Kind) -> list[str]:
         if not name:
             problems.append(f"column {place} has no name")
         elif name not in kind.header:
-            close = difflib.get_close_matches(name, kind.header, n=1)
-            meant = f" (is it {close[0]}?)" if close else ""
-            problems.append(f"unknown column “{_shorten(name)}”{meant}")
+            problems.append(f"unknown column {quoted(name)}{meant(name, kind)}")
     return problems[:5]
 
 
-def _missing(names: Sequence[str], kind: Kind) -> list[str]:
+def meant(name: str, kind: Kind) -> str:
+    """The column that somebody may have meant, as a question; empty: none is like it."""
+    close = difflib.get_close_matches(name, kind.header, n=1)
+    return f" (is it {close[0]}?)" if close else ""
+
+
+def missing_columns(names: Sequence[str], kind: Kind) -> list[str]:
+    """What is lacking for rows with these columns to be imported, in words."""
     shape = kind.shape
     made = set(shape.makes) if shape else set()
     missing = [
@@ -70,6 +75,7 @@ def _missing(names: Sequence[str], kind: Kind) -> list[str]:
     return problems
 
 
-def _shorten(name: str) -> str:
+def quoted(name: str) -> str:
+    """A name that somebody gave, short and printable."""
     printable = "".join(letter if letter.isprintable() else "?" for letter in name)
-    return printable if len(printable) <= 40 else f"{printable[:40]}…"
+    return f"“{printable if len(printable) <= 40 else f'{printable[:40]}…'}”"

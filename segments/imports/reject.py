@@ -45,12 +45,13 @@ def _keys(stage: Stage) -> Iterator[Sql]:
     names = [sql.Identifier(name) for name in stage.kind.key]
     yield sql.SQL(
         "SELECT s.line, {field}, concat_ws(' ', {shown}), "
-        "'Is in line ' || first.line || ' already: keep one of the two.' "
+        "'Is in ' || {place} || ' ' || first.line || ' already: keep one of the two.' "
         "FROM {stage} AS s JOIN (SELECT {names}, min(line) AS line FROM {stage} GROUP BY {names} "
         "HAVING count(*) > 1) AS first ON {same} WHERE s.line > first.line"
     ).format(
         field=sql.Literal(", ".join(stage.kind.key)),
         shown=sql.SQL(", ").join(map(stage.shown, stage.key)),
+        place=sql.Literal(stage.place),
         stage=STAGE,
         names=sql.SQL(", ").join(names),
         same=sql.SQL(" AND ").join(
@@ -119,13 +120,19 @@ def _taken_in_file(stage: Stage) -> Iterator[Sql]:
         if claims := _claims(stage, address):
             yield sql.SQL(
                 "SELECT s.line, s.field, s.address, "
-                "'Belongs to ' || f.{key} || ' (line ' || f.line || '): correct one of the two.' "
+                "'Belongs to ' || f.{key} || ' (' || {place} || ' ' || f.line || "
+                "'): correct one of the two.' "
                 "FROM ({claims}) AS s JOIN ("
                 "SELECT address, min(line) AS line FROM ({claims}) AS c "
                 "GROUP BY address HAVING min(line) <> max(line)"
                 ") AS first ON first.address = s.address "
                 "JOIN {stage} AS f ON f.line = first.line WHERE s.line > first.line"
-            ).format(claims=claims, key=sql.Identifier(stage.key[0].name), stage=STAGE)
+            ).format(
+                claims=claims,
+                key=sql.Identifier(stage.key[0].name),
+                place=sql.Literal(stage.place),
+                stage=STAGE,
+            )
 
 
 def _claims(stage: Stage, address: Address) -> Sql | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
+from segments.imports.convert import Rejection
 from segments.imports.stage import REJECTED
 from segments.imports.tables import table
 from segments.models import ImportRejection, ImportRun
@@ -37,6 +38,13 @@ def keep_rejections(cursor: CursorWrapper, run: ImportRun) -> None:
         ).format(table(ImportRejection), REJECTED),
         [run.pk, KEPT_ROWS],
     )
+
+
+def rejections(cursor: CursorWrapper) -> list[Rejection]:
+    """All of them, by line: for a batch, which is small."""
+    query = "SELECT line, field, value, problem FROM {} ORDER BY line, field, problem"
+    cursor.execute(sql.SQL(query).format(REJECTED))
+    return [Rejection(*row) for row in cursor.fetchall()]
 
 
 def write_report(cursor: CursorWrapper, path: Path) -> None:

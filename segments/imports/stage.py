@@ -30,6 +30,7 @@ class Stage:
 
     kind: Kind
     columns: Sequence[Column]  # those that the file gives
+    place: str = "line"  # what the number of a row counts, as problems name it
 
     @property
     def table(self) -> Sql:

@@ -12,7 +12,8 @@ from campaigns.schedule import schedule_due
 from messaging.authorize import authorize_due
 from messaging.models import DeliveryAttempt, MessageDelivery, ProviderAccount
 from messaging.providers.base import Unknown
-from reengage.initial import GROUPS, create_missing
+from reengage.initial import create_missing
+from reengage.roles import GROUPS
 from tests import engine
 from tests.admin.world import messages_of, page, staff
 from tests.engine import NOW
@@ -211,7 +212,7 @@ def test_groups_get_the_permissions_they_are_to_have() -> None:
         assert ("auditrun", "view_auditrun") in granted
         assert ("messagedelivery", "view_messagedelivery") in granted
     analyst = {codename.split("_")[0] for _, codename in own["Analyst"]}
-    assert analyst == {"view"}
+    assert analyst == {"view", "receive"}  # the weekly review, by e-mail
     clerk = User.objects.create_user("clerk", is_staff=True)
     clerk.groups.add(Group.objects.get(name="Support"))
     assert clerk.has_perm(SEND_AGAIN)

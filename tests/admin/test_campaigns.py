@@ -7,7 +7,7 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.urls import reverse
 
-from campaigns import launch, schedule
+from campaigns import launch
 from campaigns.models import Campaign, CampaignAnalytics, CampaignMessage
 from tests import engine
 from tests.admin.world import messages_of, page, staff
@@ -30,7 +30,9 @@ def test_launch_asks_first_and_says_how_many(admin_client: Client) -> None:
     for _ in range(3):
         engine.member()
     url = page(Campaign, "change", draft.pk).replace("change", "launch")
-    assert "3 doctors are in the segment" in admin_client.get(url).content.decode()
+    html = admin_client.get(url).content.decode()
+    assert "3 doctors of the segment “Unclaimed certificates” are enrolled" in html
+    assert "At most 18 messages" in html
     admin_client.post(url)
     assert status(draft) == "draft"
     response = press(admin_client, "launch", draft)
@@ -44,7 +46,7 @@ def test_launch_says_what_is_missing(admin_client: Client) -> None:
     assert "Before this campaign can be launched:" in html
     response = press(admin_client, "launch", draft)
     assert messages_of(response) == [
-        f"“{draft}” was not launched. The campaign has no steps: add at least one below."
+        f"“{draft}”: nothing was done. The campaign has no steps: add at least one below."
     ]
     assert status(draft) == "draft"
 
@@ -60,7 +62,11 @@ def test_buttons_walk_through_the_life_of_a_campaign(admin_client: Client) -> No
     enrollment.refresh_from_db()
     assert enrollment.status != "active"
     changes = LogEntry.objects.order_by("action_time").values_list("change_message", flat=True)
-    assert sorted(changes) == ["Completed.", "Paused.", "Resumed."]
+    assert sorted(changes) == [
+        f"“{running}” is completed. Doctors who were under way: 1; messages skipped: 3.",
+        f"“{running}” is paused.",
+        f"“{running}” is resumed. Messages skipped: 0; given another day: 0.",
+    ]
 
 
 def test_buttons_fit_the_status(admin_client: Client) -> None:
@@ -68,11 +74,12 @@ def test_buttons_fit_the_status(admin_client: Client) -> None:
         response = admin_client.get(page(Campaign, "change", campaign.pk))
         return [button["title"] for button in response.context["actions_detail"]]
 
-    check = "Check audience"
-    assert shown(engine.campaign(status="draft")) == ["Launch", "Copy", check]
-    assert shown(engine.campaign(status="active")) == ["Pause", "Complete", "Copy", check]
-    assert shown(engine.campaign(status="paused")) == ["Resume", "Complete", "Copy", check]
-    assert shown(engine.campaign(status="completed")) == ["Copy", check]
+    always = ["Copy", "Results", "Pre-flight", "Check audience", "Why (not)?"]
+    draft = shown(engine.campaign(status="draft"))
+    assert draft == ["Launch", "Submit for review", *always]
+    assert shown(engine.campaign(status="active")) == ["Pause", "Complete", *always]
+    assert shown(engine.campaign(status="paused")) == ["Resume", "Complete", *always]
+    assert shown(engine.campaign(status="completed")) == always
 
 
 def test_list_actions_ask_first_and_act_on_each(admin_client: Client) -> None:
@@ -123,6 +130,12 @@ def campaign_form(campaign: Campaign, steps: list[dict[str, Any]]) -> dict[str, 
         "channel_order": "whatsapp,sms,email",
         "send_from": "10:00",
         "send_until": "21:00",
+        "holdout_percent": "0",
+        "rollout_percent": "100",
+        "min_delivery_rate": "90",
+        "max_failure_rate": "5",
+        "max_unsubscribe_rate": "2",
+        "max_complaint_rate": "0.1",
         "steps-TOTAL_FORMS": str(len(steps)),
         "steps-INITIAL_FORMS": str(sum("id" in step for step in steps)),
     }
@@ -183,11 +196,22 @@ def test_several_new_steps_are_saved_at_once_in_the_order_of_the_page(
     ]
 
 
+def save(client: Client, campaign: Campaign, form: dict[str, Any]) -> Any:
+    """Save a campaign under way: look at what it does, and confirm."""
+    url = page(Campaign, "change", campaign.pk)
+    shown = client.post(url, form)
+    assert shown.status_code == 200
+    hidden = dict(shown.context["ask"].hidden)
+    response = client.post(url, {**hidden, "confirmed": "yes"})
+    assert response.status_code == 302
+    return shown
+
+
 def test_step_with_messages_keeps_its_channel(admin_client: Client) -> None:
     (enrollment,) = engine.enrolled(days=(0,))
-    schedule.schedule_due(NOW)
+    engine.send_all(NOW)
     campaign = enrollment.campaign
-    launch.pause(campaign)
+    launch.pause(campaign, NOW)
     whatsapp, sms, email = campaign.steps.order_by("sequence_order")
     steps = [step_fields(step, place) for place, step in enumerate((whatsapp, sms, email))]
     steps[0]["template"] = email.template_id
@@ -230,8 +254,7 @@ def test_new_step_of_a_paused_campaign_reaches_doctors_under_way(admin_client: C
     step = paused.steps.get()
     steps = [step_fields(step, 1), {"delay_days": "400", "template": step.template_id}]
     steps[1] |= {"delay_days": "365", "subject_line": ""}
-    response = admin_client.post(page(Campaign, "change", paused.pk), campaign_form(paused, steps))
-    assert response.status_code == 302
+    save(admin_client, paused, campaign_form(paused, steps))
     enrollment.refresh_from_db()
     assert enrollment.next_due_at is not None
 
@@ -243,8 +266,7 @@ def test_hours_of_a_paused_campaign_move_what_is_still_to_come(admin_client: Cli
     press(admin_client, "pause", paused)
     form = campaign_form(paused, [step_fields(paused.steps.get(), 1) | {"delay_days": "3"}])
     changed = {**form, "send_from": "14:00", "send_until": "18:00"}
-    response = admin_client.post(page(Campaign, "change", paused.pk), changed)
-    assert response.status_code == 302
+    save(admin_client, paused, changed)
     enrollment.refresh_from_db()
     assert before is not None
     assert enrollment.next_due_at is not None
@@ -258,5 +280,7 @@ def test_count_again_brings_the_figures_up_to_date(admin_client: Client) -> None
     assert admin_client.get(url).status_code == 200
     assert CampaignAnalytics.objects.count() == 0
     response = admin_client.post(url, {"confirmed": "yes"}, follow=True)
-    assert messages_of(response) == ["Counted. Rows that are new or changed: 1."]
+    assert messages_of(response) == [
+        "Counted. Rows that are new or changed: 2."
+    ]  # and the cohort's
     assert CampaignAnalytics.objects.get().total_sent == 1

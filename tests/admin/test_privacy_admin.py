@@ -172,3 +172,10 @@ def test_opt_out_of_an_erased_doctor_cannot_be_taken_back(admin_client: Client, 
     assert "The person asked to be erased." in messages_of(answer)[0]
     record.refresh_from_db()
     assert record.revoked_at is None
+
+
+@pytest.mark.parametrize("key", ["abc", "\x00", "-1", "1\x00", "²"])
+@pytest.mark.parametrize("button", ["erase", "export_data"])
+def test_button_of_a_key_that_is_none_is_not_found(admin_client, button, key) -> None:
+    url = reverse(f"admin:segments_doctor_{button}", args=[key])
+    assert admin_client.get(url).status_code == 404

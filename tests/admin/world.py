@@ -15,7 +15,14 @@ from django_celery_beat.models import (
     SolarSchedule,
 )
 
-from campaigns.models import CampaignAnalytics, CampaignEnrollment
+from campaigns.models import (
+    ApiKey,
+    CampaignAnalytics,
+    CampaignEnrollment,
+    Experiment,
+    Variant,
+    WeeklyReview,
+)
 from messaging.models import (
     AudienceCheck,
     AuditRun,
@@ -31,6 +38,7 @@ from messaging.models import (
     UnsubscribeRecord,
 )
 from reengage import admin_base
+from reengage.models import Change
 from segments import erased
 from segments.models import (
     AgentUsage,
@@ -52,8 +60,10 @@ from tests.engine import DAY, NOW
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
 READ_ONLY = [
     AuditRun,
+    WeeklyReview,
     CampaignAnalytics,
     CampaignEnrollment,
+    Change,
     DeliveryAttempt,
     ImportRejection,
     ImportRun,
@@ -68,7 +78,7 @@ READ_ONLY = [
 # A person who was erased may come back by their own wish.
 DELETABLE = [AudienceCheck, ErasedPerson]
 # Added, but never edited or deleted: what a doctor said stays as it was said.
-APPEND_ONLY = [ConsentRecord, UnsubscribeRecord]
+APPEND_ONLY = [ApiKey, ConsentRecord, UnsubscribeRecord]
 
 
 def label(model: Any) -> str:
@@ -120,6 +130,7 @@ def make(number: int) -> None:
     )
     UnsubscribeRecord.objects.create(doctor=doctor, channel="sms", delivery=delivery)
     make_inbound(number, delivery)
+    make_experiment(delivery)
     make_audit(delivery)
     AudienceCheck.objects.create(campaign=made, requested_at=NOW)
     ErasedPerson.objects.create(
@@ -128,6 +139,16 @@ def make(number: int) -> None:
     CampaignAnalytics.objects.create(campaign=made, date=NOW.date(), channel="sms", total_sent=1)
     make_activity(number, doctor)
     make_schedules(number)
+
+
+def make_experiment(delivery: MessageDelivery) -> None:
+    """A draft that compares two hours of the delivery's step."""
+    step = delivery.campaign_message
+    made = Experiment.objects.create(
+        campaign=step.campaign, step=step, name="Which hour?", kind="send_time", metric="clicked"
+    )
+    for letter, hour in (("A", None), ("B", "17:00")):
+        Variant.objects.create(experiment=made, letter=letter, send_from=hour)
 
 
 def make_inbound(number: int, delivery: MessageDelivery) -> None:
@@ -181,8 +202,30 @@ def make_schedules(number: int) -> None:
     IntervalSchedule.objects.create(every=number, period="hours")
     SolarSchedule.objects.create(event="sunrise", latitude=number, longitude=1)
     ClockedSchedule.objects.create(clocked_time=NOW + number * DAY)
-    User.objects.create(username=f"user{number}")
+    user = User.objects.create(username=f"user{number}")
+    WeeklyReview.objects.create(
+        week=NOW.date() - number * 7 * DAY, recipient=user, address="a@b.example", claimed_at=NOW
+    )
     admin_base.Group.objects.create(name=f"group{number}")
+    Change.objects.create(
+        at=NOW,
+        actor=user,
+        actor_name=user.username,
+        verb="update",
+        kind="auth.group",
+        object_id=str(number),
+        name=f"group{number}",
+        root=f"auth.group:{number}",
+        before={"name": "old"},
+        after={"name": "new"},
+    )
+    ApiKey.objects.create(
+        name="Platform",
+        owner=user,
+        prefix=f"{number:010}",
+        digest="0" * 64,
+        scopes=["campaigns:read"],
+    )
 
 
 def staff(*permissions: str) -> Client:

@@ -36,6 +36,7 @@ class Figure:
     name: str
     value: str
     aim: str = ""
+    is_missed: bool = False  # of an aim that has to be reached: the run ends with exit code 1
 
 
 @contextmanager

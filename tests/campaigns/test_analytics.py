@@ -2,53 +2,27 @@
 
 import threading
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from campaigns import analytics
-from campaigns.analytics import Figures, Rate, kpis, roll_up
-from campaigns.models import Campaign, CampaignAnalytics, CampaignEnrollment
+from campaigns.analytics import Figures, Rate, count_everything, kpis, roll_up
+from campaigns.models import Campaign, CampaignAnalytics
 from messaging.models import MessageDelivery, UnsubscribeRecord
 from tests import engine
+from tests.campaigns.facts import FIRST, TODAY, YESTERDAY, at, deliver, enrolled
 from tests.engine import DAY, NOW
 
 pytestmark = pytest.mark.django_db
-
-KOLKATA = ZoneInfo("Asia/Kolkata")
-TODAY = date(2026, 3, 4)
-YESTERDAY = TODAY - DAY
-FIRST = TODAY - 30 * DAY
-
-
-def at(day: date, hour: int = 12, minute: int = 0) -> datetime:
-    return datetime(day.year, day.month, day.day, hour, minute, tzinfo=KOLKATA)
 
 
 @pytest.fixture
 def running() -> Campaign:
     return engine.campaign(days=(0,))
-
-
-def deliver(campaign: Campaign, channel: str = "sms", **facts: Any) -> MessageDelivery:
-    """A delivery with these facts; its status plays no part."""
-    enrollment = CampaignEnrollment.objects.create(
-        campaign=campaign, doctor=engine.doctor(), enrolled_at=NOW
-    )
-    return MessageDelivery.objects.create(
-        enrollment=enrollment,
-        campaign_message=campaign.steps.get(channel=channel),
-        doctor=enrollment.doctor,
-        channel=channel,
-        scheduled_at=NOW,
-        due_at=NOW,
-        expires_at=NOW + DAY,
-        **facts,
-    )
 
 
 def table() -> dict[tuple[date, str], tuple[int, ...]]:
@@ -225,18 +199,6 @@ def test_one_campaign_is_told_apart_and_drafts_are_left_out(running: Campaign) -
     assert {one.campaign for one in kpis(FIRST, TODAY, now=NOW).enrollments} == {running, other}
 
 
-def enrolled(campaign: Campaign, days_ago: int, came_back_after: int | None = None) -> None:
-    moment = NOW - days_ago * DAY
-    back = None if came_back_after is None else moment + came_back_after * DAY
-    CampaignEnrollment.objects.create(
-        campaign=campaign,
-        doctor=engine.doctor(),
-        enrolled_at=moment,
-        converted_at=back,
-        status="active" if back is None else "converted",
-    )
-
-
 def test_enrolments_are_counted_by_their_day_and_the_goal_by_its_days() -> None:
     campaign = engine.campaign(days=(0,), goal_rate=60, goal_days=14)
     for _ in range(4):
@@ -247,6 +209,8 @@ def test_enrolments_are_counted_by_their_day_and_the_goal_by_its_days() -> None:
     enrolled(campaign, days_ago=5, came_back_after=1)  # its 14 days are not over
     enrolled(campaign, days_ago=5)
     enrolled(campaign, days_ago=60)  # before the period
+    enrolled(campaign, days_ago=20, is_holdout=True)  # compared with, not counted
+    count_everything(NOW)
     (figures,) = kpis(FIRST, TODAY, now=NOW).enrollments
     assert (figures.enrolled, figures.converted) == (5, 3)
     assert figures.goal == Rate(1, 3)
@@ -265,6 +229,7 @@ def test_expired_members_are_not_eligible() -> None:
 def test_campaign_without_days_has_no_goal_to_measure() -> None:
     campaign = engine.campaign(days=(0,), goal_days=None)
     enrolled(campaign, days_ago=20, came_back_after=1)
+    count_everything(NOW)
     (figures,) = kpis(FIRST, TODAY, now=NOW).enrollments
     assert figures.goal == Rate(0, 0)
 

@@ -1,11 +1,12 @@
 """What a campaign needs before it may send, and its way from draft to done."""
 
-from datetime import time
+from datetime import time, timedelta
 
 import pytest
 
-from campaigns.launch import NotReady, complete, launch, pause, problems, resume
+from campaigns.launch import NotReady, Stopped, complete, launch, pause, problems, resume
 from campaigns.models import CampaignEnrollment, CampaignMessage
+from campaigns.overdue import Choice, Outcome
 from campaigns.schedule import schedule_due
 from messaging.models import MessageTemplate
 from messaging.providers import PROVIDERS
@@ -13,6 +14,7 @@ from messaging.providers.base import Need
 from messaging.providers.sandbox import SandboxProvider
 from tests.engine import DAY, NOW, campaign, enrolled, send_all, statuses
 
+HOUR = timedelta(hours=1)
 pytestmark = pytest.mark.django_db
 
 
@@ -110,28 +112,28 @@ def test_pause_holds_everything_and_resume_goes_on():
     (enrollment,) = enrolled(days=(0,), channels=("sms",))
     made = enrollment.campaign
     schedule_due(NOW)
-    pause(made)
+    pause(made, NOW)
     send_all(NOW)
-    assert statuses() == {"sms 0": "scheduled"}
-    resume(made, NOW)
-    send_all(NOW + DAY)
+    assert statuses() == {}
+    assert resume(made, NOW + HOUR) == Outcome()  # its day has not passed: it goes on
+    send_all(NOW + HOUR)
     assert statuses() == {"sms 0": "sent"}
 
 
 def test_what_was_paused_for_too_long_is_skipped_and_not_sent_in_a_flood():
     (enrollment,) = enrolled(days=(0,), channels=("sms",))
     schedule_due(NOW)
-    pause(enrollment.campaign)
+    pause(enrollment.campaign, NOW)
     send_all(NOW + 3 * DAY)
-    resume(enrollment.campaign, NOW + 3 * DAY)
+    resume(enrollment.campaign, NOW + 3 * DAY, Choice.SKIP)
     send_all(NOW + 3 * DAY)
-    assert statuses() == {"sms 0": "too_late"}
+    assert statuses() == {"sms 0": "campaign_paused"}
 
 
 def test_complete_ends_every_enrolment_and_skips_what_was_to_come():
     (enrollment,) = enrolled(days=(0,))
     schedule_due(NOW)
-    assert complete(enrollment.campaign, NOW) == 1
+    assert complete(enrollment.campaign, NOW) == Stopped(people=1, skipped=3, sending=0)
     assert set(statuses().values()) == {"campaign_over"}
     assert CampaignEnrollment.objects.get().status == "completed"
     with pytest.raises(NotReady):

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.messaging.simulate import CHANNELS, Campaign, enrol, fixture_campaigns, run
+from campaigns.feasibility import PlannedStep, Sequence
+from campaigns.feasibility.simulate import enrolled, simulate
+from tests.messaging.simulate import CHANNELS, fixture_campaigns, is_first
 from tests.messaging.worlds import ZONES, clock_changes, examples
 
 DAY = timedelta(days=1)
@@ -19,12 +21,14 @@ LATENCIES = st.sampled_from([timedelta(0), timedelta(seconds=5), timedelta(minut
 
 
 @st.composite
-def campaigns(draw) -> Campaign:
+def campaigns(draw) -> Sequence:
     """Up to five days of up to three channels, in any order."""
     days = draw(st.lists(st.integers(0, 14), min_size=1, max_size=5, unique=True))
     channels = st.lists(st.sampled_from(CHANNELS), min_size=1, max_size=3, unique=True)
-    return Campaign(
-        steps=tuple((day, channel) for day in sorted(days) for channel in draw(channels)),
+    places = [(day, channel) for day in sorted(days) for channel in draw(channels)]
+    return Sequence(
+        "any",
+        steps=tuple(PlannedStep(number, *place) for number, place in enumerate(places, start=1)),
         priority=draw(st.sampled_from([1, 5, 10])),
         order=tuple(draw(st.permutations(CHANNELS))),
         send_from=time(draw(st.sampled_from([10, 10, 10, 8, 14]))),
@@ -41,13 +45,18 @@ def worlds(draw, most: int):
     for _ in range(draw(st.integers(1, most))):
         minutes = draw(st.integers(0, 23)) * 60 + draw(st.sampled_from([0, 0, 7, 30]))
         at = start + draw(st.integers(0, 4)) * DAY + timedelta(minutes=minutes)
-        deliveries += enrol(draw(campaigns()), at, zone)
+        deliveries += enrolled(draw(campaigns()), at, zone)
     return deliveries, zone, draw(LATENCIES), draw(st.permutations(CHANNELS))
+
+
+def run(deliveries, zone, latency=timedelta(0), lanes=CHANNELS):
+    """Decide them all, where they are."""
+    simulate(deliveries, zone, lanes=lanes, latency=latency)
 
 
 def run_twice(deliveries, *how):
     """What becomes of each first-channel message alone, and with all the others."""
-    alone = copy.deepcopy([one for one in deliveries if one.is_first])
+    alone = copy.deepcopy([one for one in deliveries if is_first(one)])
     run(alone, *how)
     run(deliveries, *how)
     with_others = {one.id: one for one in deliveries}
@@ -77,13 +86,13 @@ def test_a_first_channel_message_gives_way_to_another_first_channel_one_only(wor
 def test_a_run_keeps_the_caps_and_comes_to_an_end(world):
     deliveries, *how = world
     run(deliveries, *how)
-    assert {one.status for one in deliveries} <= {"sent", "frequency_cap", "too_late"}
+    assert {one.reason or one.status for one in deliveries} <= {"sent", "frequency_cap", "too_late"}
     times = [one.at for one in deliveries if one.status == "sent"]
     for at in times:
         assert sum(at - DAY < other <= at for other in times) <= 2
         assert sum(at - 7 * DAY < other <= at for other in times) <= 5
     for channel in CHANNELS:
-        used = sorted(o.at for o in deliveries if o.status == "sent" and o.channel == channel)
+        used = sorted(o.at for o in deliveries if o.status == "sent" and o.step.channel == channel)
         assert all(b - a >= DAY for a, b in pairwise(used))
 
 
@@ -91,11 +100,12 @@ def sent_of_the_fixture_campaigns(at: datetime, zone: ZoneInfo, latency: timedel
     """How many messages go out of the 51, in campaigns of their own; none has a silent day."""
     sent = 0
     for name, campaign in FIXTURES.items():
-        deliveries = enrol(campaign, at, zone)
+        deliveries = enrolled(campaign, at, zone)
         run(deliveries, zone, latency)
         went = [one for one in deliveries if one.status == "sent"]
-        assert {one.day for one in went} == {one.day for one in deliveries}, (name, at)
-        assert {one.status for one in deliveries} <= {"sent", "frequency_cap"}
+        days = [{one.step.day for one in each} for each in (went, deliveries)]
+        assert days[0] == days[1], (name, at)
+        assert {one.reason or one.status for one in deliveries} <= {"sent", "frequency_cap"}
         sent += len(went)
     return sent
 

@@ -21,7 +21,7 @@ from messaging.providers import PROVIDERS, instance, provider_for
 from messaging.providers.account import Account, Variable
 from messaging.providers.base import Need
 from messaging.providers.codes import TABLES
-from messaging.providers.examine import REPORTS, address_problems, examine
+from messaging.providers.examine import REPORTS, examine, fictional
 from tests.providers.aws import moto_server, sent_of, variables
 from tests.providers.fake import serving
 from tests.providers.interakt_fake import KEY as INTERAKT_KEY
@@ -380,10 +380,10 @@ def test_examine_tells_of_addresses_that_are_still_the_examples(settings: Any) -
     settings.MESSAGE_PROVIDERS = {**NOBODY, "sms": "twilio"}
     settings.PLATFORM_BASE_URL = "https://clirnet.example"
     settings.DEFAULT_FROM_EMAIL = "CLIRNET <news@clirnet.example>"
-    assert [line.partition(" ")[0] for line in address_problems()][:1] == ["PLATFORM_BASE_URL"]
-    assert not any("DEFAULT_FROM_EMAIL" in line for line in address_problems())  # nobody sees it
+    assert [line.partition(" ")[0] for line in fictional()][:1] == ["PLATFORM_BASE_URL"]
+    assert not any("DEFAULT_FROM_EMAIL" in line for line in fictional())  # nobody sees it
     settings.MESSAGE_PROVIDERS = {**NOBODY, "email": "smtp"}
-    said = [line.partition(" ")[0] for line in address_problems()]
+    said = [line.partition(" ")[0] for line in fictional()]
     assert said == ["PLATFORM_BASE_URL", "DEFAULT_FROM_EMAIL"]
     assert told()[1] == 1
 

@@ -171,7 +171,8 @@ def test_a_server_whose_clock_jumps_keeps_caps_and_hours_by_what_it_recorded(
 _DUE = f"""
     SELECT e.number, s.delay_days, {DUE_AT}
     FROM unnest(%s::int[], %s::timestamptz[], %s::text[], %s::time[], %s::time[])
-        AS e(number, enrolled_at, timezone, send_from, send_until)
+        AS x(number, enrolled_at, timezone, send_from, send_until)
+    CROSS JOIN LATERAL (SELECT x.*, 0 AS shifted_days) e
     CROSS JOIN LATERAL (SELECT e.timezone) d
     CROSS JOIN LATERAL (SELECT e.send_from, e.send_until) c
     CROSS JOIN generate_series(0, 30) AS s(delay_days)

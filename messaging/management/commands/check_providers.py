@@ -12,7 +12,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from messaging.providers.examine import address_problems, examine
+from messaging.providers.examine import address_problems, examine, fictional
 
 
 class Command(BaseCommand):
@@ -28,7 +28,7 @@ class Command(BaseCommand):
             title = f"{channel}: {account}" if channel else f"{account}, which no channel uses now"
             self._show(title, problems, note)
             count += len(problems) if channel else 0
-        if addresses := list(address_problems()):
+        if addresses := [*address_problems(), *fictional()]:
             self._show("addresses", addresses, "")
             count += len(addresses)
         if count:

@@ -23,3 +23,8 @@ class Command(BaseCommand):
                 f"{created.accounts} provider accounts, {created.groups} groups, "
                 f"{created.replies} keyword replies."
             )
+            for one in created.given:
+                self.stdout.write(
+                    f"The group {one.group} was given what is new: {', '.join(one.permissions)}. "
+                    "Take away what it is not to have: it is not given again."
+                )

@@ -118,6 +118,7 @@ def _heard(doctor: Doctor) -> None:
         event_key="k2",
         kind="inbound",
         occurred_at=NOW,
+        received_at=NOW,
         detail={
             "channel": "whatsapp",
             "from": WHATSAPP,

@@ -1,0 +1,54 @@
+"""A page that asks before something is done, with figures, choices and a place for words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from campaigns.models import Campaign
+from reengage.admin_base import AnyAdmin, Table
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One of several ways; `number`: the name of a field that asks for one, 1 to `most`."""
+
+    value: str
+    label: str
+    explained: str
+    number: str = ""
+    number_label: str = ""
+    number_value: int = 1
+    most: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """The question and what helps to answer it. With `problems` there is no button."""
+
+    title: str
+    question: str
+    button: str
+    facts: Sequence[str] = field(default_factory=list)
+    tables: Sequence[Table] = field(default_factory=list)
+    problems: Sequence[str] = field(default_factory=list)
+    options: Sequence[Option] = field(default_factory=list)
+    reason: str = ""  # label of a place for words
+    hidden: Sequence[tuple[str, str]] = field(default_factory=list)  # posted back as they are
+    is_dangerous: bool = False
+
+
+def ask(admin: AnyAdmin, request: HttpRequest, question: Ask, back: str) -> HttpResponse:
+    """Show the page; its button posts `confirmed=yes` to the same address."""
+    context: dict[str, Any] = {
+        **admin.admin_site.each_context(request),
+        "title": question.title,
+        "opts": Campaign._meta,  # noqa: SLF001  Django's own name
+        "ask": question,
+        "back": back,
+    }
+    return TemplateResponse(request, "admin/campaigns/ask.html", context)

@@ -1,0 +1,227 @@
+"""A week in a few sentences: what did better than its target or than the week before, and what not.
+
+Rates of fewer than `ENOUGH` are called too few to tell. "Better than the week before" is said only
+where the difference is more than chance explains.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+from django.urls import reverse
+
+from campaigns.analytics.breakdown import StepFigures, by_step
+from campaigns.analytics.figures import CHANNEL_TARGETS, CLOSE, REPORTS_OPENING, Figures, Rate
+from campaigns.analytics.kpis import EnrollmentFigures, Kpis, kpis, returned_within
+from campaigns.experiments.statistics import Share, difference
+from campaigns.models import Campaign, CampaignStatus, CohortAnalytics
+from messaging.models import Channel
+
+WEEK = timedelta(days=7)
+MOST = 5  # winners, and laggards, that are named
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One rate of one campaign, step or channel in the week, and what it is compared with."""
+
+    name: str
+    what: str  # Clicked
+    of_what: str  # delivered
+    rate: Rate
+    before: Rate
+    target: float
+    link: str
+
+    @property
+    def change(self) -> str:
+        """better, worse or empty: whether it differs from the week before by more than chance."""
+        if not (self.rate.is_enough and self.before.is_enough):
+            return ""
+        _, low, high = difference(
+            Share(self.rate.part, self.rate.whole), Share(self.before.part, self.before.whole)
+        )
+        return "better" if low > 0 else "worse" if high < 0 else ""
+
+    @property
+    def of_target(self) -> float:
+        """1: just on target."""
+        return (self.rate.percent or 0) / self.target
+
+    @property
+    def is_winner(self) -> bool:
+        """On target, or better than the week before without being far below the target."""
+        return self.rate.is_enough and (
+            (self.of_target >= 1 and self.change != "worse")
+            or (self.change == "better" and self.of_target >= CLOSE)
+        )
+
+    @property
+    def is_laggard(self) -> bool:
+        """Far below its target, or worse than the week before."""
+        is_low = self.of_target < CLOSE and self.change != "better"
+        return self.rate.is_enough and (is_low or self.change == "worse")
+
+    @property
+    def words(self) -> str:
+        """Such as "Clicked 31.2 % (120 of 385 delivered; target 25 %), the week before 24.0 %"."""
+        said = f"{self.what} {_percent(self.rate, self.of_what)}; target {self.target:g} %"
+        if not self.before.whole:
+            return f"{said}; nothing to compare with the week before"
+        was = f"{self.before.percent:.1f} % of {self.before.whole:,} the week before"
+        if not (self.rate.is_enough and self.before.is_enough):
+            return f"{said}; {was}: too few to compare"
+        sign = {"better": "better than chance explains", "worse": "worse than chance explains"}
+        return f"{said}; {was}: {sign.get(self.change, 'no more than chance')}"
+
+
+def _percent(rate: Rate, of_what: str) -> str:
+    return f"{rate.percent or 0:.1f} % ({rate.part:,} of {rate.whole:,} {of_what})"
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """The week, both ends included."""
+
+    first: date
+    last: date
+    totals: list[tuple[str, int, int]]  # what, in the week, in the week before
+    findings: list[Finding]
+    too_few: list[Finding] = field(default_factory=list)
+
+    @property
+    def winners(self) -> list[Finding]:
+        """The best first."""
+        found = [one for one in self.findings if one.is_winner]
+        return sorted(found, key=lambda one: -one.of_target)[:MOST]
+
+    @property
+    def laggards(self) -> list[Finding]:
+        """The worst first."""
+        found = [one for one in self.findings if one.is_laggard]
+        return sorted(found, key=lambda one: one.of_target)[:MOST]
+
+    @property
+    def headline(self) -> str:
+        """For the subject of the e-mail."""
+        sent, returned = self.totals[0][1], self.totals[-1][1]
+        return f"{sent:,} sent, {returned:,} came back"
+
+    @property
+    def is_quiet(self) -> bool:
+        """Nothing happened."""
+        return not any(now for _, now, _ in self.totals)
+
+
+def review(monday: date, now: datetime) -> Review:
+    """The week from this Monday, against the week before it."""
+    last = monday + WEEK - timedelta(days=1)
+    this, before = (
+        kpis(first, first + WEEK - timedelta(days=1), now=now) for first in (monday, monday - WEEK)
+    )
+    campaigns = [
+        one.campaign for one in this.enrollments if one.campaign.status != CampaignStatus.COMPLETED
+    ]
+    found = [*_channels(this, before)]
+    for campaign in campaigns:
+        found += [*_goal(campaign, monday), *_steps(campaign, monday)]
+    heard = [one for one in found if one.rate.whole]
+    return Review(
+        monday,
+        last,
+        _totals(monday, this, before),
+        [one for one in heard if one.rate.is_enough],
+        [one for one in heard if not one.rate.is_enough],
+    )
+
+
+def _totals(monday: date, this: Kpis, before: Kpis) -> list[tuple[str, int, int]]:
+    def enrolled(figures: list[EnrollmentFigures]) -> int:
+        return sum(one.enrolled for one in figures)
+
+    now, then = this.total, before.total
+    return [
+        ("Messages sent", now.sent, then.sent),
+        ("Messages failed", now.failed, then.failed),
+        ("Opted out", now.unsubscribed, then.unsubscribed),
+        ("Doctors enrolled", enrolled(this.enrollments), enrolled(before.enrollments)),
+        ("Doctors who came back", _returns(monday), _returns(monday - WEEK)),
+    ]
+
+
+def _returns(monday: date) -> int:
+    """Doctors who came back in the week, whenever they were enrolled; without the holdout."""
+    cohorts = CohortAnalytics.objects.filter(
+        is_holdout=False, date__lt=monday + WEEK, returned__gt=0
+    )
+    return sum(
+        people
+        for cohort in cohorts.only("date", "returned_after")
+        for day, people in cohort.returned_after.items()
+        if monday <= cohort.date + timedelta(days=int(day)) < monday + WEEK
+    )
+
+
+def _channels(this: Kpis, before: Kpis) -> list[Finding]:
+    found = []
+    link = reverse("admin:index") + "?days=7"
+    for channel in Channel:
+        now, then = this.of_channel(channel), before.of_channel(channel)
+        found += _rates(f"{channel.label}, all campaigns", channel, now, then, link)
+    return found
+
+
+def _rates(name: str, channel: str, now: Figures, then: Figures, link: str) -> list[Finding]:
+    opened, clicked = CHANNEL_TARGETS[channel]
+    found = [Finding(name, "Clicked", "delivered", now.click_rate, then.click_rate, clicked, link)]
+    if channel in REPORTS_OPENING:
+        rates = (now.open_rate, then.open_rate)
+        found.insert(0, Finding(name, "Opened", "delivered", *rates, opened, link))
+    return found
+
+
+def _steps(campaign: Campaign, monday: date) -> list[Finding]:
+    link = results_page(campaign)
+    before = {one.step.pk: one.figures for one in _week(campaign, monday - WEEK)}
+    found = []
+    for one in _week(campaign, monday):
+        name = f"{campaign}: {one.step}"
+        then = before.get(one.step.pk, Figures())
+        found += _rates(name, one.step.channel, one.figures, then, link)
+    return found
+
+
+def _week(campaign: Campaign, monday: date) -> list[StepFigures]:
+    return by_step(campaign, monday, monday + WEEK - timedelta(days=1))
+
+
+def _goal(campaign: Campaign, monday: date) -> list[Finding]:
+    """Those whose days to come back were over in the week."""
+    if not campaign.goal_rate or not campaign.goal_days:
+        return []
+    now, then = (
+        _goal_rate(campaign, first, campaign.goal_days) for first in (monday, monday - WEEK)
+    )
+    basis = f"came back within {campaign.goal_days} days"
+    return [
+        Finding(str(campaign), "Goal", basis, now, then, campaign.goal_rate, results_page(campaign))
+    ]
+
+
+def _goal_rate(campaign: Campaign, monday: date, goal_days: int) -> Rate:
+    first = monday - timedelta(days=goal_days + 1)
+    cohorts = CohortAnalytics.objects.filter(
+        campaign=campaign,
+        is_holdout=False,
+        date__range=(first, first + WEEK - timedelta(days=1)),
+    )
+    return sum(
+        (Rate(returned_within(cohort, goal_days), cohort.enrolled) for cohort in cohorts),
+        Rate(0, 0),
+    )
+
+
+def results_page(campaign: Campaign) -> str:
+    """The page of the campaign's results in the admin."""
+    return reverse("admin:campaigns_campaign_results", args=[campaign.pk])

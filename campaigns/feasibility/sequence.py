@@ -1,0 +1,89 @@
+"""A campaign as the reckoning sees it: no database beyond reading it once."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import time
+
+from campaigns.models import Campaign, CampaignMessage
+from messaging.models import Channel
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """One message of a sequence. `number`: its place in the campaign; `send_from`: its own hour."""
+
+    number: int
+    day: int
+    channel: str
+    send_from: time | None = None
+
+    @property
+    def label(self) -> str:
+        """Such as “SMS of day 3”."""
+        return f"{Channel(self.channel).label} of day {self.day}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """What of a campaign decides which of its messages go."""
+
+    name: str
+    steps: tuple[PlannedStep, ...]
+    priority: int = 10
+    order: tuple[str, ...] = tuple(Channel.values)
+    send_from: time = time(10)
+    send_until: time = time(21)
+    campaign_id: uuid.UUID | None = None
+
+    def hour_of(self, step: PlannedStep) -> time:
+        """From when a step goes out; its own hour counts within the campaign's only."""
+        own = step.send_from
+        return own if own and self.send_from < own < self.send_until else self.send_from
+
+    def label_of(self, step: PlannedStep) -> str:
+        """The step's label, with its place where its channel has another message on its day."""
+        place = (step.day, step.channel)
+        same = sum((one.day, one.channel) == place for one in self.steps)
+        return f"{step.label} (step {step.number})" if same > 1 else step.label
+
+    @property
+    def last_day(self) -> int:
+        """The day of the last step; 0 where there is none."""
+        return max((step.day for step in self.steps), default=0)
+
+    def moved(self, number: int, day: int) -> Sequence:
+        """The same with one step on another day."""
+        return replace(
+            self,
+            steps=tuple(
+                replace(step, day=day) if step.number == number else step for step in self.steps
+            ),
+        )
+
+    def without(self, number: int) -> Sequence:
+        """The same without one step."""
+        return replace(self, steps=tuple(step for step in self.steps if step.number != number))
+
+    def ordered(self, order: Iterable[str]) -> Sequence:
+        """The same with another order of channels."""
+        return replace(self, order=tuple(order))
+
+
+def sequence_of(campaign: Campaign, steps: Iterable[CampaignMessage] | None = None) -> Sequence:
+    """The campaign as it stands, or with `steps` that are not saved yet. One query without them."""
+    rows = campaign.steps.all() if steps is None else steps
+    return Sequence(
+        name=campaign.name,
+        steps=tuple(
+            PlannedStep(row.sequence_order, row.delay_days, row.channel, row.send_from)
+            for row in sorted(rows, key=lambda row: row.sequence_order)
+        ),
+        priority=campaign.priority,
+        order=tuple(campaign.channel_order),
+        send_from=campaign.send_from,
+        send_until=campaign.send_until,
+        campaign_id=campaign.pk,
+    )

@@ -1,0 +1,195 @@
+"""A campaign over the API, from draft to its end."""
+
+from typing import Any
+
+import pytest
+import time_machine
+from django.contrib.admin.models import LogEntry
+
+from campaigns.models import Campaign, CampaignEnrollment, CampaignMessage
+from messaging.models import MessageTemplate
+from tests import engine
+from tests.api.world import Program, boss, owner
+from tests.engine import DAY, NOW
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def clock() -> Any:
+    with time_machine.travel(NOW, tick=False) as moved:
+        yield moved
+
+
+def keys() -> list[str]:
+    """Three templates of the segment, in the order of the channels."""
+    engine.campaign(days=(0,), status="completed")
+    return list(
+        MessageTemplate.objects.order_by("sequence_order").values_list("template_key", flat=True)
+    )
+
+
+def draft(**more: Any) -> dict[str, Any]:
+    whatsapp, sms, email = keys()
+    steps = [
+        {"day": 0, "template": whatsapp},
+        {"day": 3, "template": sms, "send_from": "17:00:00"},
+        {"day": 5, "template": email, "subject": "Your certificate waits"},
+    ]
+    return {"name": "C", "segment_type": "unclaimed_certificates", "steps": steps, **more}
+
+
+def test_draft_is_made_by_the_owner_of_the_key() -> None:
+    program = Program()
+    made = program.post("/campaigns", draft(holdout_percent=10, start_date="2026-03-05T10:00:00Z"))
+    assert made.status_code == 201, made.data
+    campaign = Campaign.objects.get(pk=made.data["id"])
+    assert (campaign.status, campaign.author, campaign.changed_by) == ("draft", boss(), boss())
+    assert [(s["place"], s["day"], s["channel"], s["subject"]) for s in made.data["steps"]] == [
+        (1, 0, "whatsapp", ""),
+        (2, 3, "sms", ""),
+        (3, 5, "email", "Your certificate waits"),
+    ]
+    assert program.get(f"/campaigns/{campaign.pk}").data == made.data
+    entry = LogEntry.objects.get(object_id=str(campaign.pk))
+    assert (entry.user, entry.change_message) == (boss(), "Made. (API key “Platform”)")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "pointers"),
+    [
+        ({"send_from": "21:00:00", "send_until": "10:00:00"}, ["#"]),
+        ({"send_from": "10:00:00Z"}, ["#/send_from"]),
+        ({"start_date": "2026-02-01T00:00:00Z", "end_date": "2026-01-01T00:00:00Z"},
+         ["#/end_date"]),
+        ({"channel_order": ["sms"]}, ["#/channel_order"]),
+        ({"steps": [{"day": 0, "template": "nobodys"}]}, ["#/steps/0/template"]),
+        ({"steps": [{"day": -1, "template": "x", "when": 3}]}, ["#/steps/0/day", "#/steps/0/when"]),
+        ({"name": "a\u0000b"}, ["#"]),
+        ({"status": "active"}, ["#/status"]),
+    ],
+)  # fmt: skip
+def test_draft_that_is_wrong_is_refused_field_by_field(wrong: Any, pointers: list[str]) -> None:
+    before = Campaign.objects.count() + 1
+    refused = Program().post("/campaigns", draft(**wrong))
+    assert refused.status_code == 422
+    assert [fault["pointer"] for fault in refused.data["errors"]] == pointers
+    assert Campaign.objects.count() == before
+
+
+def test_steps_are_all_that_is_sent_and_keep_who_they_are() -> None:
+    program = Program()
+    made = program.post("/campaigns", draft()).data
+    first, _, last = made["steps"]
+    steps = [
+        {"id": last["id"], "day": 1, "template": last["template"]},
+        {"day": 2, "template": first["template"]},
+    ]
+    changed = program.patch(f"/campaigns/{made['id']}", {"steps": steps, "name": "D"})
+    assert changed.status_code == 200, changed.data
+    assert [(step["place"], step["day"]) for step in changed.data["steps"]] == [(1, 1), (2, 2)]
+    assert changed.data["steps"][0]["id"] == last["id"]
+    assert changed.data["name"] == "D"
+    assert CampaignMessage.ever.filter(campaign=made["id"]).count() == 2
+
+
+def test_steps_need_the_permissions_of_steps() -> None:
+    made = Program().post("/campaigns", draft()).data
+    may = Program(owner("settings", "campaigns.change_campaign"))
+    address = f"/campaigns/{made['id']}"
+    assert may.patch(address, {"name": "D"}).status_code == 200
+    refused = may.patch(address, {"steps": []})
+    assert refused.status_code == 403
+    assert "campaigns.delete_campaignmessage" in refused.data["detail"]
+
+
+def test_life_from_launch_to_stop(settings: Any, clock: Any) -> None:
+    settings.FOUR_EYES = False
+    program = Program()
+    made = program.post("/campaigns", draft(inactivity_days=0)).data
+    address = f"/campaigns/{made['id']}"
+    look = program.get(f"{address}/preflight").data
+    assert look["ready"] is True, look
+    assert program.post(f"{address}/launch").data["status"] == "active"
+    engine.member()
+    engine.enroll(Campaign.objects.get(pk=made["id"]), NOW)
+    assert program.post(f"{address}/pause").data["status"] == "paused"
+    again = program.post(f"{address}/pause")
+    assert (again.status_code, again.data["type"]) == (409, "urn:clirnet:problem:not-ready")
+    clock.shift(2 * DAY)
+    assert program.get(f"{address}/overdue").data["messages"] == 1
+    unsaid = program.post(f"{address}/resume", {})
+    assert unsaid.status_code == 409
+    assert "say whether to skip" in unsaid.data["detail"]
+    resumed = program.post(f"{address}/resume", {"choice": "shift"}).data
+    assert (resumed["campaign"]["status"], resumed["moved"]) == ("active", 3)
+    stopped = program.post(f"{address}/stop").data
+    assert (stopped["campaign"]["status"], stopped["people"]) == ("completed", 1)
+    assert not CampaignEnrollment.objects.filter(status="active").exists()
+
+
+def test_who_made_it_does_not_launch_it(settings: Any) -> None:
+    settings.FOUR_EYES = True
+    program = Program()
+    address = f"/campaigns/{program.post('/campaigns', draft()).data['id']}"
+    assert program.post(f"{address}/submit").data["status"] == "in_review"
+    own = program.post(f"{address}/launch")
+    assert own.status_code == 409
+    assert "somebody else has to look at it" in own.data["detail"]
+    other = Program(owner("approver", "campaigns.launch_campaign"))
+    assert other.post(f"{address}/launch").data["status"] == "active"
+
+
+def test_change_under_way_is_shown_first_and_then_confirmed() -> None:
+    program = Program()
+    campaign = engine.enrolled(2)[0].campaign
+    address = f"/campaigns/{campaign.pk}"
+    steps = [
+        {"id": str(step.pk), "day": step.delay_days + 4 * (step.delay_days == 3),
+         "template": step.template_id}
+        for step in campaign.steps.order_by("sequence_order")
+    ]  # fmt: skip
+    unseen = program.patch(address, {"steps": steps})
+    assert (unseen.status_code, unseen.data["type"]) == (409, "urn:clirnet:problem:token-missing")
+    shown = program.post(f"{address}/revision", {"steps": steps}).data
+    assert "moves from day 3 to day 7: 2 doctors wait for it" in shown["lines"][0]
+    assert shown["problems"] == []
+    assert campaign.steps.filter(delay_days=7).count() == 0
+    done = program.patch(address, {"steps": steps, "token": shown["token"]})
+    assert done.status_code == 200, done.data
+    assert campaign.steps.filter(delay_days=7).count() == 3
+    stale = program.patch(address, {"name": "D", "token": shown["token"]})
+    assert stale.status_code == 409
+    assert "changed since you looked" in stale.data["detail"]
+
+
+def test_only_a_draft_is_deleted() -> None:
+    program = Program()
+    running = engine.campaign()
+    assert program.delete(f"/campaigns/{running.pk}").status_code == 409
+    made = program.post("/campaigns", {"name": "X", "segment_type": "no_show"}).data
+    assert program.delete(f"/campaigns/{made['id']}").status_code == 204
+    assert program.get(f"/campaigns/{made['id']}").status_code == 404
+
+
+def test_pages_are_stable_while_campaigns_come_in() -> None:
+    program = Program()
+    made = [Campaign.objects.create(name=str(n), segment_type="no_show") for n in range(5)]
+    first = program.get("/campaigns?limit=2").data
+    Campaign.objects.create(name="new", segment_type="no_show")
+    second = program.get(f"/campaigns?limit=2&cursor={first['next']}").data
+    third = program.get(f"/campaigns?limit=2&cursor={second['next']}").data
+    seen = [row["name"] for one in (first, second, third) for row in one["items"]]
+    assert seen == [campaign.name for campaign in reversed(made)]
+    assert third["next"] is None
+    assert program.get("/campaigns?limit=201").status_code == 422
+    wrong = program.get("/campaigns?cursor=x").data
+    assert wrong["errors"][0]["parameter"] == "cursor"
+
+
+@pytest.mark.parametrize("name", [" ", "\t\n", "\u00a0"])
+def test_name_of_blanks_is_refused(name: str) -> None:
+    program = Program()
+    refused = program.post("/campaigns", draft(name=name))
+    assert refused.status_code == 422, refused.data
+    assert not Campaign.objects.filter(name=name).exists()

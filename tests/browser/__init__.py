@@ -1,0 +1,1 @@
+"""What marketers and doctors do, in Chromium, against a real server."""

@@ -1,0 +1,210 @@
+"""The weekly review goes to the team once a week, whatever breaks on the way."""
+
+import smtplib
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import time_machine
+from django.contrib.auth.models import Group, Permission, User
+from django.core import mail
+from django.core.mail.backends.locmem import EmailBackend
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+
+from campaigns import weekly
+from campaigns.analytics import count_everything
+from campaigns.analytics.figures import Rate
+from campaigns.analytics.review import Finding, review
+from campaigns.models import WeeklyReview
+from tests import engine
+from tests.campaigns.facts import TODAY, at, deliver, enrolled
+from tests.engine import DAY, NOW
+
+pytestmark = pytest.mark.django_db
+
+MONDAY = datetime(2026, 3, 9, 2, 30, tzinfo=UTC)  # 8:00 in Kolkata
+
+
+@pytest.fixture(autouse=True)
+def _clock() -> Iterator[None]:
+    with time_machine.travel(MONDAY, tick=False):
+        yield
+
+
+def person(name: str, **fields: Any) -> User:
+    user = User.objects.create_user(name, email=f"{name}@clirnet.example")
+    user.user_permissions.add(Permission.objects.get(codename="receive_weekly_review"))
+    User.objects.filter(pk=user.pk).update(**fields)
+    return user
+
+
+def test_recipients_are_the_active_with_permission_and_address() -> None:
+    person("own")
+    person("gone", is_active=False)
+    person("silent", email="")
+    User.objects.create_user("other", email="other@clirnet.example")
+    group = Group.objects.create(name="Team")
+    group.permissions.add(Permission.objects.get(codename="receive_weekly_review"))
+    User.objects.create_user("member", email="member@clirnet.example").groups.add(group)
+    assert [user.username for user in weekly.recipients()] == ["own", "member"]
+
+
+def test_it_is_sent_once_a_week_with_both_parts() -> None:
+    person("own")
+    assert weekly.send_reviews(MONDAY) == {"sent": 1}
+    assert weekly.send_reviews(MONDAY) == {}
+    assert weekly.send_reviews(MONDAY + 3 * DAY) == {}
+    (message,) = mail.outbox
+    assert message.to == ["own@clirnet.example"]
+    assert message.subject == "Re-engagement, 2 Mar to 8 Mar 2026: 0 sent, 0 came back"
+    assert "Nothing was sent" in message.body
+    assert message.alternatives[0].mimetype == "text/html"
+    assert weekly.send_reviews(MONDAY + 7 * DAY) == {"sent": 1}
+
+
+class Broken(EmailBackend):
+    """A mail server that fails as told."""
+
+    at_open: Exception | None = None
+    at_send: Exception | None = None
+
+    def open(self) -> None:
+        if self.at_open:
+            raise self.at_open
+
+    def send_messages(self, messages: Any) -> int:
+        if self.at_send:
+            raise self.at_send
+        return int(super().send_messages(messages))
+
+
+@pytest.mark.parametrize(
+    ("where", "error", "state"),
+    [
+        ("at_open", ConnectionRefusedError("no"), "refused"),
+        ("at_send", smtplib.SMTPDataError(451, b"later"), "refused"),
+        ("at_send", smtplib.SMTPRecipientsRefused({}), "refused"),
+        ("at_send", smtplib.SMTPServerDisconnected("gone"), "sending"),
+        ("at_send", TimeoutError("silence"), "sending"),
+    ],
+)
+def test_only_what_was_surely_not_taken_is_tried_again(
+    where: str, error: Exception, state: str, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.EMAIL_BACKEND = f"{__name__}.Broken"
+    person("own")
+    monkeypatch.setattr(Broken, where, error)
+    assert weekly.send_reviews(MONDAY) == {state: 1}
+    monkeypatch.setattr(Broken, where, None)
+    assert weekly.send_reviews(MONDAY) == ({"sent": 1} if state == "refused" else {})
+    assert len(mail.outbox) == (state == "refused")
+
+
+def test_row_of_a_run_that_died_is_not_sent_again() -> None:
+    user = person("own")
+    WeeklyReview.objects.create(
+        week=MONDAY.date(), recipient=user, address=user.email, claimed_at=MONDAY
+    )
+    assert weekly.send_reviews(MONDAY) == {}
+    assert mail.outbox == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_runs_at_once_send_once() -> None:
+    for number in range(3):
+        person(f"p{number}")
+
+    def run() -> None:
+        try:
+            weekly.send_reviews(MONDAY)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(message.to[0] for message in mail.outbox) == [
+        f"p{number}@clirnet.example" for number in range(3)
+    ]
+
+
+# --- what it says ---------------------------------------------------------------------------
+
+
+def finding(rate: Rate, before: Rate, target: float = 25) -> Finding:
+    return Finding("x", "Clicked", "delivered", rate, before, target, "/")
+
+
+@pytest.mark.parametrize(
+    ("rate", "before", "kind"),
+    [
+        (Rate(30, 100), Rate(30, 100), "winner"),  # on target
+        (Rate(10, 100), Rate(11, 100), "laggard"),  # far below
+        (Rate(22, 100), Rate(5, 100), "winner"),  # close, and better
+        (Rate(30, 100), Rate(60, 100), "laggard"),  # on target, but worse
+        (Rate(22, 100), Rate(22, 100), ""),
+        (Rate(20, 29), Rate(1, 100), ""),  # too few to tell
+    ],
+)
+def test_winners_and_laggards(rate: Rate, before: Rate, kind: str) -> None:
+    found = finding(rate, before)
+    assert (found.is_winner, found.is_laggard) == (kind == "winner", kind == "laggard")
+
+
+def test_words_have_denominators_and_honour_chance() -> None:
+    assert finding(Rate(30, 100), Rate(28, 90)).words == (
+        "Clicked 30.0 % (30 of 100 delivered); target 25 %; "
+        "31.1 % of 90 the week before: no more than chance"
+    )
+    assert finding(Rate(30, 100), Rate(1, 9)).words.endswith("the week before: too few to compare")
+
+
+def test_review_is_of_the_week_before_and_links_into_the_admin() -> None:
+    campaign = engine.campaign(days=(0,), goal_rate=60, goal_days=3)
+    for number in range(40):
+        who = enrolled(campaign, 1, came_back_after=1 if number < 30 else None)
+        delivered = {"sent_at": at(TODAY), "delivered_at": at(TODAY)}
+        clicked = {"clicked_at": at(TODAY, 13)} if number < 20 else {}
+        deliver(campaign, "sms", who, **delivered, **clicked)
+    deliver(campaign, "email", sent_at=NOW + 7 * DAY, delivered_at=NOW + 7 * DAY)  # this week
+    deliver(campaign, "whatsapp", sent_at=at(TODAY), delivered_at=at(TODAY))
+    count_everything(MONDAY)
+    found = review(TODAY - 2 * DAY, MONDAY)
+    assert {what: now for what, now, _ in found.totals} == {
+        "Messages sent": 41,
+        "Messages failed": 0,
+        "Opted out": 0,
+        "Doctors enrolled": 42,
+        "Doctors who came back": 30,
+    }
+    assert {(one.name, one.what) for one in found.winners} == {
+        ("SMS, all campaigns", "Clicked"),
+        (f"{campaign}: Day 0, SMS", "Clicked"),
+        (str(campaign), "Goal"),
+    }
+    assert {one.name for one in found.too_few} == {
+        "WhatsApp, all campaigns",
+        f"{campaign}: Day 0, WhatsApp",
+    }
+    person("own")
+    weekly.send_reviews(MONDAY)
+    page = reverse("admin:campaigns_campaign_results", args=[campaign.pk])
+    assert f"http://127.0.0.1:8000{page}" in mail.outbox[0].body
+    assert page in mail.outbox[0].alternatives[0].content
+
+
+def test_preview_shows_the_mail_and_who_gets_it(admin_client: Client) -> None:
+    person("own")
+    html = admin_client.get(reverse("admin:campaigns_weeklyreview_preview")).content.decode()
+    assert "own@clirnet.example" in html
+    assert "None has been sent yet." in html
+    assert mail.outbox == []
+    weekly.send_reviews(MONDAY)
+    html = admin_client.get(reverse("admin:campaigns_weeklyreview_preview")).content.decode()
+    assert "own (sent)" in html
