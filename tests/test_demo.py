@@ -229,7 +229,8 @@ def test_interrupted_in_a_send_goes_on_and_sends_nothing_twice(
     record = send.record
 
     def stop_after_ten(results: list[Any], *args: Any, **options: Any) -> None:
-        calls["record"] += bool(results)
+        # Of what was handed over: what could not be prepared is recorded before that.
+        calls["record"] += bool(results) and "is_all" not in options
         if calls["record"] > 10:
             raise KeyboardInterrupt
         record(results, *args, **options)

@@ -78,7 +78,14 @@ def test_a_first_channel_message_gives_way_to_another_first_channel_one_only(wor
     pairs = run_twice(*world)
     lost = [a for a, b in pairs if a.status == "sent" and b.status != "sent"]
     won = [a for a, b in pairs if a.status != "sent" and b.status == "sent"]
-    assert len(lost) <= len(won)
+    # Where a day's first message finds no room at all, the next of that day is its first.
+    silent = {(b.enrollment, b.step.day) for _, b in pairs if b.status != "sent"}
+    next_first = [
+        one
+        for one in world[0]
+        if one.went and not is_first(one) and (one.enrollment, one.step.day) in silent
+    ]
+    assert len(lost) <= len(won) + len(next_first)
 
 
 @examples(2)
