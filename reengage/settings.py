@@ -1,9 +1,6 @@
 """Settings, read from the environment; the README lists the variables."""
 
-import contextlib
 import os
-import re
-import secrets
 from datetime import time, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,20 +12,10 @@ from django.urls import reverse_lazy
 from kombu.entity import Queue
 
 from reengage import embedded
+from reengage.environment import database_after, local_key, redis_timeouts
 from reengage.sidebar import SIDEBAR
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-
-
-def local_key(name: str) -> str:
-    """A random key of this checkout's own, made once; production sets its keys instead."""
-    path = BASE_DIR / ".data" / name
-    path.parent.mkdir(exist_ok=True)
-    with contextlib.suppress(FileExistsError):
-        path.touch(mode=0o600, exist_ok=False)
-        path.write_text(secrets.token_urlsafe(50))
-    return path.read_text()
-
 
 env = environ.Env()
 environ.Env.read_env(BASE_DIR / ".env")
@@ -47,7 +34,9 @@ if not (DATABASE_URL and REDIS_URL):
 
 DEBUG: bool = env.bool("DEBUG", default=False)
 PRODUCTION: bool = env.bool("PRODUCTION", default=False)
-SECRET_KEY: str = env.str("SECRET_KEY", default="" if PRODUCTION else local_key("secret_key"))
+SECRET_KEY: str = env.str(
+    "SECRET_KEY", default="" if PRODUCTION else local_key(BASE_DIR, "secret_key")
+)
 if not SECRET_KEY:
     raise ImproperlyConfigured("SECRET_KEY is not set. Set it to a long random text.")
 PUBLIC_BASE_URL: str = env.str("PUBLIC_BASE_URL", default="http://127.0.0.1:8000").rstrip("/")
@@ -125,20 +114,6 @@ DATABASES["default"]["OPTIONS"] = {
     "tcp_user_timeout": 30_000,
     **DATABASES["default"].get("OPTIONS", {}),
 }
-
-
-def database_after(url: str) -> str:
-    """The next database of the same Redis: clearing the cache must not empty the broker's."""
-    numbered = re.fullmatch(r"(.*(?:db=|[^/]/))(\d+)", url)
-    if numbered:
-        return f"{numbered[1]}{int(numbered[2]) + 1}"
-    return f"{url}?db=1" if url.startswith("unix:") else f"{url.rstrip('/')}/1"
-
-
-def redis_timeouts(url: str, seconds: float) -> dict[str, Any]:
-    """How long a Redis client waits for an answer; sockets of this machine have no keepalive."""
-    timeouts = {"socket_timeout": seconds, "socket_connect_timeout": seconds}
-    return timeouts if url.startswith("unix:") else {**timeouts, "socket_keepalive": True}
 
 
 CACHE_URL: str = env.str("CACHE_URL", default=database_after(REDIS_URL))
@@ -357,7 +332,7 @@ SENDER_ADDRESS: str = env.str("SENDER_ADDRESS", default="CLIRNET, India")
 # A former key stays at the end for as long as there are people who were erased with it.
 ERASURE_KEYS: list[str] = env.list("ERASURE_KEY", default=[])
 if not (ERASURE_KEYS or PRODUCTION):
-    ERASURE_KEYS = [local_key("erasure_key")]
+    ERASURE_KEYS = [local_key(BASE_DIR, "erasure_key")]
 if not ERASURE_KEYS:
     raise ImproperlyConfigured("ERASURE_KEY is not set. Set it to a long random text, and keep it.")
 if PRODUCTION and DEBUG:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reengage.settings import database_after
+from reengage.environment import database_after
 
 
 @pytest.mark.parametrize(

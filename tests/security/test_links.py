@@ -5,36 +5,16 @@ import logging
 import time
 
 import pytest
-from django.core.cache import cache
 from django.test import Client, RequestFactory
 
 from messaging import track
 from messaging.links import throttle
-from messaging.models import MessageDelivery, ProviderEvent, UnsubscribeRecord
+from messaging.models import ProviderEvent, UnsubscribeRecord
 from messaging.privacy.logs import Discreet
-from tests.engine import NOW, enrolled, send_all
 
-pytestmark = pytest.mark.django_db
-PHONE = {"User-Agent": "Mozilla/5.0 (Linux; Android 14) Chrome/130"}
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("nobody_is_turned_away")]
 NOBODYS = "0123456789012345678901"
 WAYS = ("r/", "h/", "u/", "CLIRNT/", "CLIRNT/u/")
-
-
-@pytest.fixture(autouse=True)
-def nobody_is_turned_away():
-    cache.clear()
-
-
-@pytest.fixture
-def delivery():
-    enrolled(days=(0,), channels=("sms",))
-    send_all(NOW)
-    return MessageDelivery.objects.get()
-
-
-@pytest.fixture
-def browser():
-    return Client(headers=PHONE, enforce_csrf_checks=True, raise_request_exception=False)
 
 
 # --- enumeration ----------------------------------------------------------------------------

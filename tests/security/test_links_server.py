@@ -6,14 +6,16 @@ import time
 
 import pytest
 from django.conf import settings as configured
-from django.core.cache import cache
 
 from messaging.models import MessageDelivery, UnsubscribeRecord
 from tests.engine import NOW, certificate, doctor, enrolled, member, send_all
 from tests.office import database_url
 from tests.security.server import Server
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("nobody_is_turned_away"),
+]
 NOBODYS = "0123456789012345678901"
 MISSES = 3
 MULTIPART = b"""\
@@ -38,18 +40,6 @@ def server(tmp_path_factory, django_db_setup):
         CACHE_URL=configured.CACHE_URL,
     ) as server:
         yield server
-
-
-@pytest.fixture(autouse=True)
-def nobody_is_turned_away():
-    cache.clear()
-
-
-@pytest.fixture
-def delivery():
-    enrolled(days=(0,), channels=("sms",))
-    send_all(NOW)
-    return MessageDelivery.objects.get()
 
 
 def ask(server, path, *headers, method="GET", body=b""):

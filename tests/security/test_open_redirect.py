@@ -1,15 +1,12 @@
 """Where links may lead: to our own platform, whatever a file, an address or a database says."""
 
 import pytest
-from django.core.cache import cache
-from django.test import Client
 
 from messaging.links import target
 from messaging.models import MessageDelivery
 from tests.engine import NOW, certificate, doctor, enrolled, member, send_all
 
-pytestmark = pytest.mark.django_db
-PHONE = {"User-Agent": "Mozilla/5.0 (Linux; Android 14) Chrome/130"}
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("nobody_is_turned_away")]
 
 # Where an open redirect would lead, with clirnet.example allowed.
 ELSEWHERE = [
@@ -54,23 +51,6 @@ ELSEWHERE = [
     "/courses/1",
     "",
 ]
-
-
-@pytest.fixture(autouse=True)
-def nobody_is_turned_away():
-    cache.clear()
-
-
-@pytest.fixture
-def delivery():
-    enrolled(days=(0,), channels=("sms",))
-    send_all(NOW)
-    return MessageDelivery.objects.get()
-
-
-@pytest.fixture
-def browser():
-    return Client(headers=PHONE, enforce_csrf_checks=True, raise_request_exception=False)
 
 
 @pytest.mark.parametrize("url", ELSEWHERE)
