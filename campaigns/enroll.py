@@ -20,8 +20,9 @@ from campaigns.models import Campaign
 from messaging.due import DUE_AT
 from segments.definitions import definition
 
-# The segment as last calculated: one subject a doctor.
-_MEMBERS = """
+# The segment as last calculated: one subject a doctor. What has no underscore is also how
+# campaigns/people.py tells who would be enrolled.
+MEMBERS = """
     SELECT user_id, subject, inactive_since FROM user_segments
     WHERE segment_type = %(segment)s AND (expires_at IS NULL OR expires_at > %(now)s)
 """
@@ -33,26 +34,19 @@ _CHANNELS = """
 _NEXT_SUBJECTS = """
     SELECT DISTINCT ON (x.doctor_id) x.doctor_id AS user_id, x.subject, x.inactive_since
     FROM ({eligible}) x
-    JOIN ({done}) g ON g.user_id = x.doctor_id
+    JOIN ({had_turn}) g ON g.user_id = x.doctor_id
     WHERE NOT EXISTS (
         SELECT FROM campaign_enrollments o
         WHERE o.campaign_id = %(campaign)s AND o.user_id = x.doctor_id AND o.subject = x.subject
     )
     ORDER BY x.doctor_id, x.rank, x.subject
 """
-_DONE = f"""
-    SELECT g.user_id FROM ({_MEMBERS}) g
-    JOIN campaign_enrollments o ON o.campaign_id = %(campaign)s AND o.user_id = g.user_id
-        AND o.subject = g.subject AND o.status NOT IN ('active', 'unsubscribed')
-    WHERE g.subject <> ''
-"""  # noqa: S608  only constants are put in
-
 # Whether the doctor's bucket is in the rollout's stage; whoever was let in before stays in.
-_IN_ROLLOUT = f"""
+IN_ROLLOUT = f"""
     {bucket_sql("'rollout:' || c.id", "e.user_id")} < %(rollout)s * {BUCKETS // 100}
 """
 # Whoever was written to is no longer a doctor who never was: not even about another subject.
-_IN_HOLDOUT = f"""
+IN_HOLDOUT = f"""
     c.holdout_percent > 0
     AND {bucket_sql("'holdout:' || c.id", "e.user_id")} < c.holdout_percent * {BUCKETS // 100}
     AND NOT EXISTS (
@@ -77,7 +71,7 @@ _ELIGIBLE = f"""
     SELECT campaign_id, user_id, subject, enrolled_at, is_holdout,
            CASE WHEN NOT is_holdout THEN due_at END AS next_due_at
     FROM (
-    SELECT c.id AS campaign_id, e.user_id, e.subject, e.enrolled_at, {_IN_HOLDOUT} AS is_holdout,
+    SELECT c.id AS campaign_id, e.user_id, e.subject, e.enrolled_at, {IN_HOLDOUT} AS is_holdout,
            {DUE_AT} AS due_at
     FROM campaigns c
     JOIN (
@@ -92,7 +86,7 @@ _ELIGIBLE = f"""
         WHERE campaign_id = %(campaign)s AND removed_at IS NULL
     ) s ON s.delay_days IS NOT NULL
     WHERE c.id = %(campaign)s
-      AND CASE WHEN %(rollout)s >= 100 THEN true ELSE {_IN_ROLLOUT} END
+      AND CASE WHEN %(rollout)s >= 100 THEN true ELSE {IN_ROLLOUT} END
       AND (%(doctors)s::int[] IS NULL OR e.user_id = ANY(%(doctors)s))
       -- strategy, Unsubscribe Handling: never re-enrol unsubscribed users automatically
       AND NOT EXISTS (SELECT FROM closed WHERE closed.user_id = e.user_id)
@@ -181,20 +175,33 @@ def _values(campaign: Campaign, now: datetime, doctor_ids: Sequence[int] | None)
 
 def _candidates(campaign: Campaign, now: datetime, values: dict[str, Any]) -> Iterator[str]:
     """SQL of whom to look at: the segment's members, then their other subjects, if any wait."""
-    yield _MEMBERS
+    yield MEMBERS
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT EXISTS ({_DONE})", values)
+        cursor.execute(f"SELECT EXISTS ({had_their_turn(MEMBERS)})", values)
         has_done = cursor.fetchone()[0]
     if has_done:
-        yield _next_subjects(campaign, now)
+        yield next_subjects(campaign, now, MEMBERS)
 
 
-def _next_subjects(campaign: Campaign, now: datetime) -> str:
+def had_their_turn(members: str) -> str:
+    """SQL: who of `members`, a query as MEMBERS is, was in the campaign about that subject."""
+    return f"""
+        SELECT g.user_id FROM ({members}) g
+        JOIN campaign_enrollments o ON o.campaign_id = %(campaign)s AND o.user_id = g.user_id
+            AND o.subject = g.subject AND o.status NOT IN ('active', 'unsubscribed')
+        WHERE g.subject <> ''
+    """  # noqa: S608  only constants are put in
+
+
+def next_subjects(campaign: Campaign, now: datetime, members: str) -> str:
+    """SQL: the best other subject of those of `members` whose first one had its turn, if any."""
     query = definition(campaign.segment_type).eligible(now).query
     eligible = connection.ops.compose_sql(  # type: ignore[attr-defined]  # PostgreSQL's own
         *query.sql_with_params()
     )
-    return _NEXT_SUBJECTS.format(eligible=eligible.replace("%", "%%"), done=_DONE)
+    return _NEXT_SUBJECTS.format(
+        eligible=eligible.replace("%", "%%"), had_turn=had_their_turn(members)
+    )
 
 
 def enroll_running(now: datetime) -> dict[uuid.UUID, int]:

@@ -1,7 +1,13 @@
-"""What launching a campaign begins: people, messages and cost, with what is assumed."""
+"""What launching a campaign begins: people, messages and cost, with what is assumed.
+
+Twice: at most, as if every message went to everybody; and within caps, hours and the doctors' other
+campaigns, as campaigns/feasibility reckons.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -9,6 +15,7 @@ from math import ceil
 from statistics import fmean
 
 from campaigns.enroll import Waiting, waiting
+from campaigns.feasibility import crowd, sequence_of, typical
 from campaigns.models import Campaign, CampaignMessage
 from messaging import accounts, sms
 from messaging.audience.members import sample_variables
@@ -22,12 +29,14 @@ _LINKS_TOKEN = "x" * 22  # as long as the token of a delivery
 
 @dataclass(frozen=True, slots=True)
 class ChannelEstimate:
-    """One channel: at most so many messages, and what they cost."""
+    """One channel: at most so many messages, so many that will go out, and what they cost."""
 
     channel: str
     messages: int
     units: int  # what is paid for: SMS segments, else messages
     price: Decimal  # rupees for one unit
+    expected: int  # messages within caps and hours
+    expected_units: int
 
     @property
     def label(self) -> str:
@@ -36,8 +45,13 @@ class ChannelEstimate:
 
     @property
     def cost(self) -> Decimal:
-        """Rupees."""
+        """Rupees, at most."""
         return self.units * self.price
+
+    @property
+    def expected_cost(self) -> Decimal:
+        """Rupees, for what will go out."""
+        return self.expected_units * self.price
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +73,16 @@ class Estimate:
         """Rupees, at most."""
         return sum((channel.cost for channel in self.channels), Decimal(0))
 
+    @property
+    def expected(self) -> int:
+        """Within caps and hours: as if nobody came back or opted out."""
+        return sum(channel.expected for channel in self.channels)
+
+    @property
+    def expected_cost(self) -> Decimal:
+        """Rupees, for what will go out."""
+        return sum((channel.expected_cost for channel in self.channels), Decimal(0))
+
 
 def estimate(campaign: Campaign, now: datetime) -> Estimate:
     """What launching it at `now` begins. Counts doctors, and reads the texts of a few."""
@@ -69,19 +93,35 @@ def estimate(campaign: Campaign, now: datetime) -> Estimate:
         steps.setdefault(step.channel, []).append(step)
     channels, assumed = [], []
     segments = _segments(campaign, steps.get(Channel.SMS, []), now)
+    each = _each_gets(campaign, [step for own in steps.values() for step in own], now)
     for channel, own in sorted(steps.items(), key=lambda item: Channel.values.index(item[0])):
         messages = found.written_to * len(own)
+        expected = round(found.written_to * each.get(channel, 0))
         per_message = segments if channel == Channel.SMS else 1.0
         account = accounts.account_for(channel)
         price = account.price_per_message if account else Decimal(0)
-        channels.append(ChannelEstimate(channel, messages, ceil(messages * per_message), price))
+        units, expected_units = ceil(messages * per_message), ceil(expected * per_message)
+        channels.append(ChannelEstimate(channel, messages, units, price, expected, expected_units))
         if not price:
             label = Channel(channel).label
             assumed.append(f"{label} costs nothing, since its account has no price yet.")
     if steps.get(Channel.SMS):
         assumed.append(f"an SMS takes {segments:.2f} parts on average, each of which is paid for.")
-    assumed.append("nobody comes back, opts out or has too many messages already. It will be less.")
+    assumed.append("everybody can be reached, and nobody comes back or opts out. It will be less.")
     return Estimate(found, everybody.total - found.total, tuple(channels), tuple(assumed))
+
+
+def _each_gets(
+    campaign: Campaign, steps: list[CampaignMessage], now: datetime
+) -> Mapping[str, float]:
+    """Messages of each channel that one doctor gets on average, by the reckoning ahead."""
+    if not steps:
+        return {}
+    sequence = sequence_of(campaign, steps)
+    found = crowd(campaign, sequence, now)
+    if found.reckoned:
+        return {channel: sent / found.reckoned for channel, sent in found.by_channel.items()}
+    return Counter(one.step.channel for one in typical(sequence).outcomes if one.went)
 
 
 def _segments(campaign: Campaign, steps: list[CampaignMessage], now: datetime) -> float:

@@ -8,11 +8,11 @@ from datetime import datetime
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from campaigns import overdue, preflight, review
+from campaigns import overdue, preflight, resumption, review
 from campaigns.convert import end_all
 from campaigns.models import Campaign, CampaignEnrollment, CampaignStatus
 from campaigns.schedule import HORIZON, schedule_campaign
-from campaigns.transition import NotReady, change, lock
+from campaigns.transition import NotReady, change, hold_people, lock
 from messaging.models import DeliveryStatus, MessageDelivery
 
 __all__ = ["NotReady", "Stopped", "complete", "launch", "pause", "problems", "resume", "would_stop"]
@@ -59,23 +59,33 @@ def pause(campaign: Campaign, now: datetime) -> None:
     """
     lock(campaign)
     change(campaign, (CampaignStatus.ACTIVE,), CampaignStatus.PAUSED, "paused", paused_at=now)
+    hold_people(campaign)
     overdue.take_back(campaign)
 
 
 @transaction.atomic
 def resume(
-    campaign: Campaign, now: datetime, choice: overdue.Choice | None = None, days: int = 0
+    campaign: Campaign,
+    now: datetime,
+    choice: overdue.Choice | None = None,
+    days: int = 0,
+    seen: str | None = None,
 ) -> overdue.Outcome:
     """Paused -> active, after doing with what is overdue what `choice` says (overdue.py).
 
-    `days`: over how many to spread. Raises NotReady where something is overdue and nobody said
-    what to do with it: nothing overdue is ever released by itself.
+    `days`: over how many to spread. `seen`: the token of the figures (resumption.py) that a person
+    agreed to; None: nobody was shown any. Raises NotReady where something is overdue and nobody
+    said what to do with it: nothing overdue is ever released by itself; and resumption.Unseen where
+    the figures are others now.
     """
     lock(campaign)
     outcome, went_on = overdue.Outcome(), campaign.rollout_since
     if campaign.status == CampaignStatus.PAUSED:
         if found := problems(campaign, now):
             raise NotReady(found)
+        if choice and seen is not None and overdue.overdue(campaign, now).messages:
+            resumption.check_seen(campaign, now, choice, days, seen)
+        hold_people(campaign)
         outcome = overdue.apply(campaign, now, choice, days)
         if went_on:  # the days of a pause are no days in good health
             went_on += now - max(overdue.paused_since(campaign), went_on)

@@ -9,7 +9,7 @@ need no such question: the sender keeps to each step's `expires_at` and says wha
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 from django.conf import settings
@@ -47,11 +47,6 @@ class Overdue:
     last_day_skipped: date | None
     last_day_shifted: date | None
 
-    def last_day_spread(self, now: datetime, days: int) -> date:
-        """When the last message goes out, if what is overdue is spread over so many days."""
-        spread = timezone.localdate(now) + timedelta(days=days)
-        return max(spread, self.last_day_skipped or spread)
-
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -65,13 +60,24 @@ def _local(moment: str) -> str:
     return f"({moment} AT TIME ZONE d.timezone)::date"
 
 
+def shifted(moment: str, row: str) -> str:
+    """SQL for a moment of a row of OPEN, by the days of the pause later, at the same local hour."""
+    zone, days = f"{row}.timezone", f"make_interval(days => {row}.days)"
+    return f"(({moment} AT TIME ZONE {zone}) + {days}) AT TIME ZONE {zone}"
+
+
 _TODAY = _local("%(now)s::timestamptz")
 _SINCE = _local("%(since)s::timestamptz")
+# After a shift: a step without a delivery whose day has passed all the same. It was missed before
+# the pause, with no machine to schedule it, and is not caught up.
+IS_LEFT = "(delivery_id IS NULL AND day + days < today)"
 # Every step that the doctors under way have not had, with its delivery, if there is one.
-_OPEN = f"""
+OPEN = f"""
     SELECT e.id AS enrollment_id, e.user_id, d.timezone, c.send_from, s.id AS step_id, s.channel,
            s.delay_days, s.next_day, p.due_at, m.id AS delivery_id, {_TODAY} AS today,
            {_TODAY} - {_SINCE} AS days, {_local("COALESCE(m.due_at, p.due_at)")} AS day,
+           COALESCE(m.due_at, p.due_at) AS at, c.end_date,
+           c.end_date IS NULL OR COALESCE(m.due_at, p.due_at) < c.end_date AS is_before_end,
            {_SINCE} < {_TODAY}
                AND {_local("COALESCE(m.due_at, p.due_at)")} < {_TODAY} AS is_overdue
     FROM campaign_enrollments e
@@ -89,11 +95,12 @@ _OPEN = f"""
 _FIGURES = f"""
     SELECT count(*) FILTER (WHERE is_overdue), count(DISTINCT user_id) FILTER (WHERE is_overdue),
            count(*), count(DISTINCT user_id), COALESCE(max(days), 0),
-           max(day) FILTER (WHERE NOT is_overdue), max(day + days)
-    FROM ({_OPEN}) open
+           max(day) FILTER (WHERE NOT is_overdue AND is_before_end),
+           max(day + days) FILTER (WHERE end_date IS NULL OR {shifted("at", "open")} < end_date)
+    FROM ({OPEN}) open
 """  # noqa: S608
 _SKIP = f"""
-    WITH overdue AS MATERIALIZED (SELECT * FROM ({_OPEN}) open WHERE is_overdue),
+    WITH overdue AS MATERIALIZED (SELECT * FROM ({OPEN}) open WHERE is_overdue),
     skipped AS (
         UPDATE message_deliveries m
         SET status = 'skipped', skip_reason = 'campaign_paused', skip_detail = %(why)s
@@ -112,18 +119,13 @@ _SKIP = f"""
 """  # noqa: S608
 
 
-def _shifted(moment: str) -> str:
-    days = "make_interval(days => o.days)"
-    return f"(({moment} AT TIME ZONE o.timezone) + {days}) AT TIME ZONE o.timezone"
-
-
 # The holdout is shifted with the others, so that both are watched for as long.
 _SHIFT = f"""
-    WITH open AS MATERIALIZED ({_OPEN}),
+    WITH open AS MATERIALIZED ({OPEN}),
     moved AS (
         UPDATE message_deliveries m
-        SET due_at = {_shifted("m.due_at")}, scheduled_at = {_shifted("m.due_at")},
-            expires_at = {_shifted("m.expires_at")}, trace = NULL
+        SET due_at = {shifted("m.due_at", "o")}, scheduled_at = {shifted("m.due_at", "o")},
+            expires_at = {shifted("m.expires_at", "o")}, trace = NULL
         FROM open o
         WHERE m.id = o.delivery_id AND m.status = 'scheduled' AND o.days > 0
     ), shifted AS (
@@ -132,23 +134,33 @@ _SHIFT = f"""
         FROM doctors d
         WHERE e.campaign_id = %(campaign)s AND e.status = 'active' AND d.id = e.user_id
     )
-    SELECT count(*) FILTER (WHERE days > 0) FROM open
+    SELECT count(*) FILTER (WHERE days > 0 AND NOT {IS_LEFT}) FROM open
 """  # noqa: S608
 
 # A doctor's overdue days keep their order, and doctors share out over the days by their bucket.
-_SPREAD = f"""
-    WITH overdue AS MATERIALIZED (
+# What comes to a doctor on one day by one channel comes a minute apart: it is decided in its order.
+PLACED = f"""
+    overdue AS MATERIALIZED (
         SELECT o.*, dense_rank() OVER (PARTITION BY enrollment_id ORDER BY delay_days) AS place
-        FROM ({_OPEN}) o WHERE is_overdue
+        FROM ({OPEN}) o WHERE is_overdue
     ), arms AS MATERIALIZED ({ARMS}),
-    placed AS MATERIALIZED (
-        SELECT s.*, a.variant_id, (s.today + 1 + floor(
+    dated AS (
+        SELECT s.*, s.today + 1 + floor(
                 (s.place - 1 + {bucket_sql("'spread'", "s.user_id")} / {BUCKETS}.0) * %(days)s
-                / max(s.place) OVER (PARTITION BY s.enrollment_id))::int + s.send_from
-            ) AT TIME ZONE s.timezone AS goes_at
+                / max(s.place) OVER (PARTITION BY s.enrollment_id))::int AS goes_on
         FROM overdue s
+    ),
+    placed AS MATERIALIZED (
+        SELECT s.*, a.variant_id, (s.goes_on + s.send_from + make_interval(mins => (row_number()
+                OVER (PARTITION BY s.enrollment_id, s.channel, s.goes_on ORDER BY s.delay_days,
+                      s.step_id) - 1)::int)
+            ) AT TIME ZONE s.timezone AS goes_at
+        FROM dated s
         LEFT JOIN arms a ON a.step_id = s.step_id AND {in_range("a", "s.user_id")}
-    ), moved AS (
+    )
+"""  # noqa: S608
+_SPREAD = f"""
+    WITH {PLACED}, moved AS (
         UPDATE message_deliveries m
         SET due_at = s.goes_at, scheduled_at = s.goes_at, trace = NULL,
             expires_at = {expires_at("s.goes_at")}
@@ -196,7 +208,7 @@ def paused_since(campaign: Campaign) -> datetime:
 def overdue(campaign: Campaign, now: datetime) -> Overdue:
     """What a resumption at `now` would find, and what each choice would make of it."""
     with connection.cursor() as cursor:
-        cursor.execute(_FIGURES, _values(campaign, now))
+        cursor.execute(_FIGURES, values_of(campaign, now))
         return Overdue(paused_since(campaign), *cursor.fetchone())
 
 
@@ -215,7 +227,7 @@ def apply(campaign: Campaign, now: datetime, choice: Choice | None, days: int) -
         raise NotReady([why])
     if choice == Choice.SPREAD and not 1 <= days <= MOST_DAYS:
         raise NotReady([f"Spread over 1 to {MOST_DAYS} days, not {days}."])
-    values = {**_values(campaign, now), "days": days}
+    values = {**values_of(campaign, now), "days": days}
     outcome = Outcome()
     if choice == Choice.SKIP:
         outcome = Outcome(skipped=_run(_SKIP, values))
@@ -223,13 +235,12 @@ def apply(campaign: Campaign, now: datetime, choice: Choice | None, days: int) -
         outcome = Outcome(moved=_run(_SPREAD, values))
     elif choice == Choice.SHIFT:
         moved = _run(_SHIFT, values)
-        # What was missed before the pause, with no machine to schedule it, is not caught up.
         outcome = Outcome(skipped=_run(_SKIP_LEFT, values), moved=moved)
     replan(campaign.pk)
     return outcome
 
 
-# After a shift: steps without a delivery whose day has passed all the same.
+# After a shift, when the days of the pause are in the steps' days already: IS_LEFT.
 _SKIP_LEFT = _SKIP.replace("WHERE is_overdue)", "WHERE is_overdue AND delivery_id IS NULL)")
 
 
@@ -239,7 +250,8 @@ def _run(statement: str, values: dict[str, Any]) -> int:
         return int(cursor.fetchone()[0])
 
 
-def _values(campaign: Campaign, now: datetime) -> dict[str, Any]:
+def values_of(campaign: Campaign, now: datetime) -> dict[str, Any]:
+    """What OPEN and PLACED are asked with."""
     since = paused_since(campaign)
     first, last = timezone.localdate(since), timezone.localdate(now)
     return {

@@ -7,20 +7,23 @@ UNREACHABLE or ENROLLED is who campaigns/enroll.py enrols now; its own condition
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.conf import settings
+from django.core.cache import cache
 from django.db import connection, models
 
+from campaigns.digest import digest
 from campaigns.enroll import (
-    _DONE,
-    _IN_HOLDOUT,
-    _IN_ROLLOUT,
-    _MEMBERS,
-    _next_subjects,
+    IN_HOLDOUT,
+    IN_ROLLOUT,
+    MEMBERS,
+    had_their_turn,
+    next_subjects,
 )
 from campaigns.models import Campaign
 from messaging.models import Channel
@@ -40,20 +43,41 @@ class Why(models.TextChoices):
     ENROLLED = "enrolled", "Would be enrolled and written to"
 
 
+KEPT = 120  # seconds, as the pre-flight's counts
+LAST_KEY = 2**31 - 1  # of doctors
+# How many members a list looks at first, how fast that grows and how far, and for how many seconds.
+FIRST_SLICE, GROWTH, LARGEST_SLICE = 1_000, 4, 16_000
+PATIENCE = 0.4
+
 # Those whom enroll.py takes.
 TAKEN = (Why.ENROLLED, Why.UNREACHABLE, Why.HOLDOUT)
 
 # No member waits with another subject: spares the look at the whole activity.
 _NO_NEXT = "SELECT NULL::int AS user_id, NULL::text AS subject, now() AS inactive_since WHERE false"
+# Of the segment, those whose keys lie in a range: all of them, or a slice that a list looks at.
+_LOOKED_AT = f"""
+    SELECT user_id, subject, inactive_since FROM ({MEMBERS}) m
+    WHERE user_id > %(after)s AND user_id <= %(until)s
+"""  # noqa: S608  only constants are put in
+# The last of a slice of so many: found by the index on doctor and segment.
+_SLICE = f"""
+    SELECT max(user_id) FROM (
+        SELECT user_id FROM ({MEMBERS}) m WHERE user_id > %(after)s
+        ORDER BY user_id LIMIT %(slice)s
+    ) slice
+"""  # noqa: S608  only constants are put in
 # What is shut for a doctor, of the channels that the campaign uses, as in enroll.py.
 _SHUT = """
     SELECT u.user_id, array_agg(DISTINCT used.channel) AS channels,
            count(DISTINCT used.channel) FILTER (WHERE u.is_choice) AS chosen
     FROM (
-        SELECT user_id, channel, true AS is_choice FROM unsubscribe_records
+        SELECT user_id, channel, true AS is_choice
+        FROM unsubscribe_records JOIN members USING (user_id)
         WHERE revoked_at IS NULL AND (segment_type IS NULL OR segment_type = %(segment)s)
         UNION ALL
-        SELECT user_id, channel, false FROM channel_suppressions WHERE lifted_at IS NULL
+        SELECT user_id, channel, false
+        FROM channel_suppressions JOIN members USING (user_id)
+        WHERE lifted_at IS NULL
     ) u
     JOIN used ON u.channel IS NULL OR u.channel = used.channel
     GROUP BY u.user_id
@@ -89,7 +113,7 @@ _REACHABLE = " OR ".join(
     for channel, address in _ADDRESSES.items()
 )
 _CLASSES = f"""
-    WITH members AS MATERIALIZED ({_MEMBERS}),
+    WITH members AS MATERIALIZED ({_LOOKED_AT}),
     used AS MATERIALIZED (SELECT unnest(%(channels)s::text[]) AS channel),
     been AS (
         SELECT o.user_id, bool_or(o.status = 'active') AS is_active,
@@ -119,8 +143,8 @@ _CLASSES = f"""
                WHEN cardinality(shut.channels) = (SELECT count(*) FROM used) THEN 'suppressed'
                WHEN e.was_in THEN 'was_in'
                WHEN (e.inactive_since <= %(quiet_since)s) IS NOT TRUE THEN 'not_quiet'
-               WHEN c.rollout_percent < 100 AND NOT {_IN_ROLLOUT} THEN 'rollout'
-               WHEN {_IN_HOLDOUT} THEN 'holdout'
+               WHEN c.rollout_percent < 100 AND NOT {IN_ROLLOUT} THEN 'rollout'
+               WHEN {IN_HOLDOUT} THEN 'holdout'
                WHEN NOT ({_REACHABLE}) THEN 'unreachable'
                ELSE 'enrolled' END AS why
         FROM e
@@ -135,7 +159,7 @@ _COUNT = f"""{_CLASSES}
 """  # noqa: S608
 _LIST = f"""{_CLASSES}
     SELECT user_id, subject, inactive_since, days FROM classes
-    WHERE why = %(why)s AND user_id > %(after)s ORDER BY user_id LIMIT %(size)s
+    WHERE why = %(why)s ORDER BY user_id LIMIT %(size)s
 """  # noqa: S608
 
 
@@ -177,12 +201,19 @@ class Member(NamedTuple):
     quiet_days: int
 
 
+class Listed(NamedTuple):
+    """A part of a class, and the key after which to go on; None: that was all of it."""
+
+    members: Sequence[Member]
+    after: int | None
+
+
 def people(campaign: Campaign, now: datetime) -> People:
     """Count the campaign's segment as the next enrolment would find it, if the campaign runs."""
     counts = dict.fromkeys(Why, 0)
     quiet_in: dict[int, int] = {}
     with connection.cursor() as cursor:
-        cursor.execute(*_query(_COUNT, campaign, now))
+        cursor.execute(*_query(_COUNT, campaign, now, {"after": 0, "until": LAST_KEY}))
         for why, days, count in cursor.fetchall():
             counts[Why(why)] += count
             if days is not None:
@@ -190,20 +221,68 @@ def people(campaign: Campaign, now: datetime) -> People:
     return People(counts, dict(sorted(quiet_in.items())))
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The counts, and when they were made."""
+
+    at: datetime
+    people: People
+
+
+def people_lately(campaign: Campaign, now: datetime) -> Counted:
+    """The counts of the campaign as it stands now; the doctors as they were `KEPT` s ago, at most.
+
+    Without Redis nothing is kept: they are counted each time.
+    """
+    key = f"people:{campaign.pk}:{campaign.status}:{campaign.rollout_percent}:{digest(campaign)}"
+    kept: Counted | None = cache.get(key)
+    if kept is None:
+        kept = Counted(now, people(campaign, now))
+        cache.set(key, kept, KEPT)
+    return kept
+
+
 def members(
     campaign: Campaign, why: Why, now: datetime, *, after: int = 0, size: int = 50
-) -> list[Member]:
-    """Doctors of one class in the order of their keys: so many of those beyond `after`."""
-    with connection.cursor() as cursor:
-        cursor.execute(*_query(_LIST, campaign, now, why=why, after=after, size=size))
-        return [Member(*row) for row in cursor.fetchall()]
+) -> Listed:
+    """Doctors of one class in the order of their keys: so many of those beyond `after`.
+
+    They are looked at slice by slice until enough are found: a class that many are in is listed as
+    quickly in a large segment as in a small one. After `PATIENCE` it goes no further.
+    """
+    found: list[Member] = []
+    at, many = after, FIRST_SLICE
+    patience = time.monotonic() + PATIENCE
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(_SLICE, {**_values(campaign, now), "after": at, "slice": many})
+            (until,) = cursor.fetchone()
+            if until is None:
+                return Listed(found, None)
+            part = {"after": at, "until": until, "why": why, "size": size + 1 - len(found)}
+            cursor.execute(*_query(_LIST, campaign, now, part))
+            found += (Member(*row) for row in cursor.fetchall())
+        if len(found) > size:
+            return Listed(found[:size], found[size - 1].doctor_id)
+        if time.monotonic() > patience:
+            return Listed(found, until)
+        at, many = until, min(many * GROWTH, LARGEST_SLICE)
 
 
 def _query(
-    sql: str, campaign: Campaign, now: datetime, **more: Any
+    sql: str, campaign: Campaign, now: datetime, more: Mapping[str, Any]
 ) -> tuple[str, Mapping[str, Any]]:
     """The query and its values; where nobody has had a turn, without the search for another."""
-    values = {
+    values = {**_values(campaign, now), **more}
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT EXISTS ({had_their_turn(_LOOKED_AT)})", values)
+        has_done = cursor.fetchone()[0]
+    found = next_subjects(campaign, now, "SELECT * FROM members") if has_done else _NO_NEXT
+    return sql.format(next_subjects=found), values
+
+
+def _values(campaign: Campaign, now: datetime) -> dict[str, Any]:
+    return {
         "campaign": campaign.pk,
         "segment": campaign.segment_type,
         "now": now,
@@ -211,10 +290,4 @@ def _query(
         "rollout": campaign.rollout_percent,
         "channels": sorted(set(campaign.steps.values_list("channel", flat=True))),
         "consent_required": sorted(settings.CONSENT_REQUIRED),
-        **more,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT EXISTS ({_DONE})", values)
-        has_done = cursor.fetchone()[0]
-    found = _next_subjects(campaign, now) if has_done else _NO_NEXT
-    return sql.format(next_subjects=found), values

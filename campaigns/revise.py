@@ -19,6 +19,7 @@ from campaigns.digest import digest
 from campaigns.launch import problems
 from campaigns.models import Campaign, CampaignMessage
 from campaigns.revision import (
+    ANOTHER,
     TODAY,
     UNDER_WAY,
     Changes,
@@ -30,7 +31,7 @@ from campaigns.revision import (
     plan_revision,
 )
 from campaigns.schedule import replan
-from campaigns.transition import NotReady, lock
+from campaigns.transition import NotReady, hold_people, lock
 from messaging.due import DUE_AT, NEXT_DAY, expires_at
 
 __all__ = [
@@ -44,28 +45,45 @@ __all__ = [
 ]
 
 
+NEEDS_SECOND = (
+    "Two people change what a running campaign sends, to whom or when: propose it on the "
+    "campaign's page, and somebody else who may launch makes it."
+)
+
+
 @transaction.atomic
-def apply_revision(
-    campaign: Campaign, proposed: Proposed, token: str, now: datetime, by: User | None = None
+def apply_revision(  # noqa: PLR0913  each has its name at the call
+    campaign: Campaign,
+    proposed: Proposed,
+    token: str,
+    now: datetime,
+    by: User | None = None,
+    *,
+    is_second_person: bool = False,
 ) -> Revision:
     """Do what plan_revision said, all of it or nothing, under the campaign's lock.
 
-    Raises NotReady where the campaign is not what it was then (`token`), where the proposal has a
-    problem, or where the campaign could not send with it.
+    `token`: of the Revision that was shown; or the campaign's digest, of a caller that made the
+    proposal itself from the campaign as it is (an A/B test's winner, a proposal looked at whole).
+
+    Raises NotReady where the campaign or the change is not what was shown, where the proposal has a
+    problem, where the campaign could not send with it, or where four eyes have to see it and `by`
+    is no second person (proposal.py); None, the engine itself, asks nobody.
     """
     lock(campaign)
     if campaign.status not in UNDER_WAY:
         state = campaign.get_status_display().lower()
         raise NotReady([f"The campaign is {state}: it is not revised, but edited."])
-    if digest(campaign) != token:
-        raise NotReady(
-            ["The campaign was changed since you looked: look at what your change does now."]
-        )
     revision = plan_revision(campaign, proposed, now)
+    if token not in {revision.token, digest(campaign)}:
+        raise NotReady([ANOTHER])
     if revision.problems:
         raise NotReady(revision.problems)
+    if revision.needs_second and by is not None and not is_second_person:
+        raise NotReady([NEEDS_SECOND])
     before = set(problems(campaign, now))
     changes = changes_of(campaign, proposed)
+    hold_people(campaign)
     _keep_days(campaign, changes)
     _write_fields(campaign, changes, by)
     _write_steps(campaign, changes, now)

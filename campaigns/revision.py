@@ -6,12 +6,16 @@ it; a step whose day is past for a doctor is not sent late: it is skipped, and s
 
 from __future__ import annotations
 
+import hashlib
+import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import UTC, datetime, time
+from decimal import Decimal
 from typing import Any, NamedTuple
 
+from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 from django.utils.text import capfirst
@@ -28,6 +32,10 @@ FIXED = {
     "rollout_percent": "The rollout is widened by its own button, and never goes back.",
 }
 UNDER_WAY = (CampaignStatus.ACTIVE, CampaignStatus.PAUSED)
+ANOTHER = (
+    "The campaign was changed since you looked, or this is another change than was shown: look at "
+    "what your change does now."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +61,13 @@ class Proposed:
 class Revision:
     """What a proposal would do, a sentence each; `problems` keep it from being done.
 
-    `token` names the campaign that was looked at: apply_revision refuses another one.
+    `token` names the campaign that was looked at, and the change: apply_revision refuses others.
     """
 
     lines: tuple[str, ...]
     problems: tuple[str, ...]
     token: str
+    needs_second: bool = False  # four eyes: somebody else has to make it (proposal.py)
 
     @property
     def is_empty(self) -> bool:
@@ -92,6 +101,12 @@ class Changes:
         return [(now, then) for now, then in self.kept if now.delay_days != then.delay_days]
 
     @property
+    def is_reordered(self) -> bool:
+        """Steps that stay change places."""
+        was = sorted(self.kept, key=lambda pair: pair[0].sequence_order)
+        return [now.pk for now, _ in was] != [now.pk for now, _ in self.kept]
+
+    @property
     def reworded(self) -> list[tuple[CampaignMessage, ProposedStep]]:
         """Steps that get another text, subject or hour."""
         return [(now, then) for now, then in self.kept if _said(now) != _said(then)]
@@ -114,10 +129,55 @@ def plan_revision(campaign: Campaign, proposed: Proposed, now: datetime) -> Revi
     """What the proposal would do to the campaign, and to the doctors under way. Writes nothing."""
     campaign = Campaign.objects.get(pk=campaign.pk)  # a form has written into the caller's
     changes = changes_of(campaign, proposed)
-    token = digest(campaign)
+    token = _token(campaign, changes)
     if found := list(_problems(campaign, changes, proposed)):
         return Revision((), tuple(found), token)
-    return Revision((*_field_lines(changes), *_step_lines(campaign, changes, now)), (), token)
+    lines = (*_field_lines(changes), *_step_lines(campaign, changes, now))
+    return Revision(lines, (), token, needs_second(campaign, changes))
+
+
+def _token(campaign: Campaign, changes: Changes) -> str:
+    """SHA-256, hex, of the campaign and of what is to be otherwise; fields in any order."""
+    fields = {name: _plain(then) for name, (_, then) in changes.fields.items()}
+    steps = [(step.id, step.delay_days, *_said(step)) for step in changes.order]
+    content = json.dumps([digest(campaign), fields, steps], default=str, sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """One spelling of a moment and of a number: 1.5 is 1.50, whoever writes it."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    return f"{value.normalize():f}" if isinstance(value, Decimal) else value
+
+
+# What may be changed alone under four eyes: it alters nothing that is sent, to whom or when.
+_ALONE = {"name", "description", "goal_rate", "goal_days", "value_per_return"}
+
+
+def needs_second(campaign: Campaign, changes: Changes) -> bool:
+    """Whether a second person has to look at it (setting FOUR_EYES).
+
+    Taking over the winner of an A/B test needs none: its variants were approved with its start.
+    """
+    if not settings.FOUR_EYES:
+        return False
+    if changes.fields.keys() - _ALONE or changes.removed or changes.added or changes.moved:
+        return True
+    if changes.is_reordered:
+        return True
+    winners = Experiment.objects.filter(campaign=campaign, status="ended", winner__isnull=False)
+    found = {(test.step_id, _won(test)) for test in winners.select_related("winner", "step")}
+    return any((now.pk, _said(then)) not in found for now, then in changes.reworded)
+
+
+def _won(test: Experiment) -> tuple[str, str, time | None]:
+    """The step as it is with the winner: a text of its own comes with its own subject."""
+    winner, step = test.winner, test.step
+    assert winner is not None  # noqa: S101  filtered
+    subject = winner.subject_line or ("" if winner.template_id else step.subject_line)
+    key = winner.template_id or step.template_id
+    return key, subject or "", winner.send_from or step.send_from
 
 
 def changes_of(campaign: Campaign, proposed: Proposed) -> Changes:
@@ -178,7 +238,7 @@ def _name(step: CampaignMessage) -> str:
 def _field_lines(changes: Changes) -> Iterator[str]:
     for name, (was, will) in changes.fields.items():
         label = str(capfirst(Campaign._meta.get_field(name).verbose_name))  # type: ignore[union-attr]  # noqa: SLF001
-        line = f"{label}: {_shown(was)} → {_shown(will)}."
+        line = f"{label}: {shown(was)} → {shown(will)}."
         yield f"{line} {_MEANS[name]}" if name in _MEANS else line
 
 
@@ -194,7 +254,8 @@ _MEANS = {
 }
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A field's value in words."""
     if value is None or value == "":
         return "none"
     if isinstance(value, datetime):
@@ -227,8 +288,7 @@ def _step_lines(campaign: Campaign, changes: Changes, now: datetime) -> Iterator
             f"New step on day {new.delay_days} ({channel}): {found.ahead:,} doctors under way will "
             f"get it; {found.past:,} are past that day and will not."
         )
-    was = [step.pk for step, _ in sorted(changes.kept, key=lambda pair: pair[0].sequence_order)]
-    if was != [step.pk for step, _ in changes.kept]:
+    if changes.is_reordered:
         yield "The steps change places. Their days say when they go out, not their places."
 
 
@@ -258,7 +318,7 @@ def _rewording(step: CampaignMessage, then: ProposedStep) -> str:
     if (step.subject_line or "") != then.subject_line:
         parts.append(f"gets the subject “{then.subject_line or 'of its template'}”")
     if step.send_from != then.send_from:
-        parts.append(f"goes out from {_shown(then.send_from or 'the campaign’s hour')}")
+        parts.append(f"goes out from {shown(then.send_from or 'the campaign’s hour')}")
     return " and ".join(parts)
 
 

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 
 from campaigns.experiments.assign import ARMS, in_range
 from campaigns.models import Campaign
-from messaging.due import DUE_AT, FIRST_DAY, due_at
+from messaging.due import DUE_AT, FIRST_DAY, due_at, own_hour
 
 # strategy, Celery Beat Schedule: hourly. Steps due before the next run are scheduled now.
 HORIZON = timedelta(hours=1)
@@ -28,10 +28,7 @@ _STEPS = """
 DUE_ON_DAY = due_at("e.first_day")
 
 # An experiment's variants, and a step with an hour of its own, go out later on the same day; but
-# they are scheduled with the others, so that all doctors of a day are shared out at one moment. An
-# hour outside the campaign's, which were changed since, counts for nothing.
-_IN_CAMPAIGN = """CASE WHEN h.send_from > c.send_from AND h.send_from < c.send_until
-                  THEN h.send_from END"""
+# they are scheduled with the others, so that all doctors of a day are shared out at one moment.
 _AT_ITS_HOUR = f"""
     SELECT {due_at("e.first_day")}
     FROM (SELECT g.enrolled_at, g.first_day) e, (SELECT g.timezone) d, (SELECT own.send_from) c
@@ -69,7 +66,7 @@ _SCHEDULE = f"""
         CROSS JOIN (SELECT send_from, send_until FROM campaigns WHERE id = %(campaign)s) c
         LEFT JOIN arms a ON a.step_id = s.id AND {in_range("a", "g.user_id")}
         CROSS JOIN LATERAL (SELECT COALESCE(a.send_from, s.send_from) AS send_from) h
-        CROSS JOIN LATERAL (SELECT {_IN_CAMPAIGN} AS send_from) own
+        CROSS JOIN LATERAL (SELECT {own_hour("h.send_from")} AS send_from) own
         CROSS JOIN LATERAL (
             SELECT CASE WHEN own.send_from IS NULL THEN g.due_at ELSE ({_AT_ITS_HOUR}) END AS due_at
         ) p
@@ -88,6 +85,8 @@ _SCHEDULE = f"""
     SELECT count(*) FROM inserted
 """  # noqa: S608  only constants are put in
 
+_HOLD = "SELECT 1 FROM campaigns WHERE id = %(campaign)s AND status = 'active' FOR SHARE"
+
 
 def schedule_due(now: datetime, horizon: timedelta = HORIZON) -> int:
     """Schedule every step due before `now + horizon` in running campaigns; returns how many.
@@ -104,14 +103,18 @@ def schedule_due(now: datetime, horizon: timedelta = HORIZON) -> int:
 def schedule_campaign(campaign_id: uuid.UUID, until: datetime) -> int:
     """Insert the deliveries of one campaign that fall due before `until`; returns how many.
 
-    However late: a step that nobody scheduled for days gets its row, and its reason.
+    However late: a step that nobody scheduled for days gets its row, and its reason. None where it
+    is not active: whoever pauses, completes or changes it waits for this, and is waited for.
     """
     values: dict[str, Any] = {
         "campaign": campaign_id,
         "until": until,
         "expires": settings.STEP_EXPIRES_AFTER,
     }
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_HOLD, values)
+        if cursor.fetchone() is None:
+            return 0
         cursor.execute(_SCHEDULE, values)
         (inserted,) = cursor.fetchone()
     return int(inserted)

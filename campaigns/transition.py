@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models.functions import Now
 
-from campaigns.models import Campaign, CampaignStatus
+from campaigns.models import Campaign, CampaignEnrollment, CampaignStatus, EnrollmentStatus
 
 
 class NotReady(Exception):  # noqa: N818  reads as a sentence where it is raised
@@ -24,6 +24,18 @@ def lock(campaign: Campaign) -> None:
     Enrolling holds it, too (FOR SHARE): nobody gets in while it is being paused or completed.
     """
     campaign.refresh_from_db(from_queryset=Campaign.objects.select_for_update(no_key=True))
+
+
+def hold_people(campaign: Campaign) -> None:
+    """Hold everybody under way in it, in key order, before their messages are changed.
+
+    Whoever ends an enrolment (a return, an opt-out) takes it before its messages, too: so nobody
+    waits in a circle.
+    """
+    active = CampaignEnrollment.objects.filter(campaign=campaign, status=EnrollmentStatus.ACTIVE)
+    held = active.order_by("pk").select_for_update(no_key=True)
+    for _ in held.values_list("pk").iterator():
+        pass
 
 
 def change(

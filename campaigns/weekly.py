@@ -63,7 +63,7 @@ def compose(monday: date, now: datetime) -> Mail:
     return Mail(
         f"Re-engagement, {first.day} {first:%b} to {last.day} {last:%b %Y}: {found.headline}",
         render_to_string("campaigns/weekly/mail.txt", context).strip() + "\n",
-        css_inline.inline(html),
+        css_inline.inline(html, keep_at_rules=True),
     )
 
 

@@ -1,11 +1,13 @@
 """Why (not)? What one doctor gets from one campaign, and what stands against it.
 
 Whether the doctor is enrolled, and if not, by which of enroll.py's conditions; then every step:
-what became of it, or what messaging/why.py foresees. Reads only, in a fixed number of queries.
+what became of it, or what messaging/why.py foresees. Reads only, in a fixed number of queries and
+one for each A/B test that runs.
 """
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,12 +16,15 @@ from operator import itemgetter
 from django.utils.timezone import localtime
 
 from campaigns.buckets import BUCKETS, bucket
+from campaigns.experiments.assign import variant_of
 from campaigns.models import (
     Campaign,
     CampaignEnrollment,
     CampaignMessage,
     CampaignStatus,
     EnrollmentStatus,
+    Experiment,
+    ExperimentStatus,
 )
 from campaigns.models.campaign import ROLLOUT_STAGES
 from messaging.caps import WEEK
@@ -121,7 +126,7 @@ def _steps(
     if is_running or any(d.status == DeliveryStatus.SCHEDULED for d in deliveries.values()):
         coming = {
             one.step_id: one
-            for one in forecast(doctor, now, enrollment.pk)
+            for one in forecast(doctor, now, enrollment.pk, _variants(doctor))
             if one.row.enrollment_id == enrollment.pk
         }
     known = {step.pk for step in steps}
@@ -130,6 +135,18 @@ def _steps(
         Step(step, deliveries.get(step.pk), coming.get(step.pk))
         for step in sorted([*steps, *removed], key=lambda step: (step.delay_days, step.pk))
     ]
+
+
+def _variants(doctor: Doctor) -> dict[uuid.UUID, uuid.UUID]:
+    """The variant that the doctor will get of each step that is shared out now.
+
+    One query, and one for each A/B test that runs.
+    """
+    under_way = CampaignEnrollment.objects.filter(doctor=doctor).values("campaign")
+    tests = Experiment.objects.filter(
+        campaign__in=under_way, status=ExperimentStatus.RUNNING, filled_at=None
+    )
+    return {test.step_id: variant_of(test, doctor.pk).pk for test in tests}
 
 
 def _obstacles(

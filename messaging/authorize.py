@@ -219,8 +219,9 @@ _SENDING = """
     )
     INSERT INTO delivery_attempts
         (delivery_id, user_id, channel, claim_id, account_id, authorised_at, consent_version,
-         timezone)
-    SELECT s.id, d.id, %(channel)s, %(claim)s, %(account)s, %(now)s, d.consent_version, d.timezone
+         timezone, price)
+    SELECT s.id, d.id, %(channel)s, %(claim)s, %(account)s, %(now)s, d.consent_version, d.timezone,
+           (SELECT NULLIF(price_per_message, 0) FROM provider_accounts WHERE id = %(account)s)
     FROM sending s JOIN doctors d ON d.id = s.user_id
 """
 

@@ -54,7 +54,7 @@ class Planned:
     due_at: datetime
     expires_at: datetime
     hours: Hours
-    label: str = ""  # such as "WhatsApp of day 5"
+    label: object = ""  # such as “WhatsApp of day 5”; put into words where it is shown
     is_first: bool = True  # its day's first channel
     rank: tuple[float, ...] = ()  # the smaller goes first where two could go at once
 

@@ -10,6 +10,8 @@ Tables: e campaign_enrollments, c campaigns, s campaign_messages, d doctors.
 
 from __future__ import annotations
 
+from datetime import time
+
 # The local date that is day 0 for the steps still to come: a pause may have moved them.
 FIRST_DAY = """
     (((e.enrolled_at AT TIME ZONE d.timezone)
@@ -28,6 +30,20 @@ def due_at(first_day: str = FIRST_DAY) -> str:
 
 
 DUE_AT = due_at()
+
+
+def own_hour(own: str) -> str:
+    """SQL for the hour of its own from which a step, or its variant, goes out; NULL: it has none.
+
+    One outside the campaign's hours, which may have been changed since, counts for nothing.
+    """
+    return f"CASE WHEN {own} > c.send_from AND {own} < c.send_until THEN {own} END"
+
+
+def hour_of(own: time | None, send_from: time, send_until: time) -> time:
+    """The same rule in Python: the hour from which the step goes out, its own or the campaign's."""
+    return own if own and send_from < own < send_until else send_from
+
 
 # The day of the channel's next step after step `s`, over the steps of whole campaigns.
 NEXT_DAY = """

@@ -4,32 +4,22 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from functools import cache
 from typing import Any, NamedTuple
 
-from django.apps import apps
 from django.conf import settings
 from django.db import connection
-from django.db.models import Q, QuerySet
 
-from messaging import approval, session, suppress
+from messaging import approval, known, session
 from messaging.caps import WEEK, Caps, Taken
+from messaging.due import own_hour
 from messaging.hours import Hours, common
 from messaging.links.target import visit_query
-from messaging.models import (
-    AttemptOutcome,
-    ConsentRecord,
-    DeliveryAttempt,
-    Suppression,
-    UnsubscribeRecord,
-)
 from messaging.plan import Plan, StepRow, load_steps, moment, plan
 from messaging.policy import Facts
-from segments.definitions import definition
 from segments.definitions.common import time_zone
 from segments.models.fields import array
 
@@ -112,14 +102,11 @@ _ROWS = """
     WHERE m.id = ANY(%s)
 """
 # A variant of an experiment has a text, a subject or an hour of its own; what it lacks is the
-# step's, but a text of its own comes with its own subject. An hour outside the campaign's, which
-# were changed since, counts for nothing (campaigns/schedule.py).
+# step's, but a text of its own comes with its own subject.
 _STEPS = f"""
     SELECT s.id, v.id, c.name, s.sequence_order,
            c.status, c.segment_type, c.start_date, c.end_date,
-           CASE WHEN h.send_from > c.send_from AND h.send_from < c.send_until
-                THEN h.send_from ELSE c.send_from END,
-           c.send_until, t.template_content,
+           COALESCE({own_hour("h.send_from")}, c.send_from), c.send_until, t.template_content,
            COALESCE(NULLIF(v.subject_line, ''),
                     CASE WHEN v.template_id IS NULL THEN NULLIF(s.subject_line, '') END,
                     t.subject_line),
@@ -294,20 +281,20 @@ def batch_of(
     doctor_ids = list(persons)
     rows = {row.id: row for row in found}
     caps = caps_from_settings()
-    concerned: list[Row | StepRow] = [*rows.values(), *steps]
-    optouts, pauses = _optouts(doctor_ids)
+    concerned: list[known.Concerned] = [*rows.values(), *steps]
+    optouts, pauses = known.optouts(doctor_ids)
     batch = Batch(
         now=now,
         rows=rows,
         people=persons,
         caps=caps,
-        history=_history(doctor_ids, now - max(WEEK, caps.channel_interval)),
+        history=known.history(doctor_ids, now - max(WEEK, caps.channel_interval)),
         optouts=optouts,
         pauses=pauses,
-        consents=_consents(doctor_ids, now),
-        suppressed=_suppressed(doctor_ids),
-        returned=_returned(concerned, now),
-        eligible=_eligible(concerned, now),
+        consents=known.consents(doctor_ids, now),
+        suppressed=known.suppressed(doctor_ids),
+        returned=known.returned(concerned, now),
+        eligible=known.eligible(concerned, now),
         sessions=_sessions(rows.values(), persons, now),
         consent_required=settings.CONSENT_REQUIRED,
     )
@@ -315,87 +302,7 @@ def batch_of(
     return batch
 
 
-def _history(doctor_ids: list[int], since: datetime) -> dict[int, list[Taken]]:
-    history: dict[int, list[Taken]] = defaultdict(list)
-    attempts = DeliveryAttempt.objects.filter(
-        Q(counts=True) | Q(outcome=AttemptOutcome.WRITTEN_OFF),
-        doctor_id__any_of=doctor_ids,
-        authorised_at__gt=since,
-    )
-    for doctor_id, channel, at in attempts.order_by().values_list(
-        "doctor_id", "channel", "authorised_at"
-    ):
-        history[doctor_id].append(Taken(channel, at))
-    return history
-
-
-def _optouts(
-    doctor_ids: list[int],
-) -> tuple[dict[int, list[tuple[str | None, str | None]]], dict[int, datetime]]:
-    """What the doctors opted out of, and until when they asked for a pause."""
-    pauses: dict[int, datetime] = {}
-    optouts: dict[int, list[tuple[str | None, str | None]]] = defaultdict(list)
-    standing = UnsubscribeRecord.objects.standing().filter(doctor_id__any_of=doctor_ids)
-    for doctor_id, channel, segment_type, paused_until in standing.order_by().values_list(
-        "doctor_id", "channel", "segment_type", "paused_until"
-    ):
-        if paused_until is None:
-            optouts[doctor_id].append((channel, segment_type))
-        else:
-            pauses[doctor_id] = paused_until
-    return optouts, pauses
-
-
-def _consents(doctor_ids: list[int], now: datetime) -> dict[tuple[int, str], bool]:
-    newest = (
-        # A withdrawal counts as soon as it is there: it may be younger than this window's `now`.
-        ConsentRecord.objects.filter(
-            Q(recorded_at__lte=now) | Q(is_given=False), doctor_id__any_of=doctor_ids
-        )
-        .order_by("doctor_id", "channel", "-recorded_at")
-        .distinct("doctor_id", "channel")
-        .values_list("doctor_id", "channel", "is_given")
-    )
-    return {(doctor_id, channel): is_given for doctor_id, channel, is_given in newest}
-
-
-def _suppressed(doctor_ids: list[int]) -> dict[tuple[int, str], str]:
-    standing = Suppression.objects.standing().filter(doctor_id__any_of=doctor_ids)
-    return {(held.doctor_id, held.channel): suppress.words(held) for held in standing.order_by()}
-
-
 def _sessions(rows: Iterable[Row], people: Mapping[int, Person], now: datetime) -> set[str]:
     """Asked only where a template may not go: as long as all may, this costs no query."""
     wanted = (people[row.doctor_id].address(row.channel) for row in rows if row.step.may_go_as_text)
     return session.open_numbers(set(filter(None, wanted)), now)
-
-
-def _by_segment(rows: Iterable[Row | StepRow]) -> dict[str, list[Row | StepRow]]:
-    groups: dict[str, list[Row | StepRow]] = defaultdict(list)
-    for row in rows:
-        groups[row.segment_type].append(row)
-    return groups
-
-
-def _returned(rows: Iterable[Row | StepRow], now: datetime) -> set[uuid.UUID]:
-    model: Any = apps.get_model("campaigns", "CampaignEnrollment")
-    enrollments: QuerySet[Any] = model.objects.all()
-    found: set[uuid.UUID] = set()
-    for segment_type, group in _by_segment(rows).items():
-        ids = {row.enrollment_id for row in group}
-        came_back = definition(segment_type).returned(enrollments.filter(pk__any_of=ids), now)
-        found.update(came_back.order_by().values_list("pk", flat=True))
-    return found
-
-
-def _eligible(rows: Iterable[Row | StepRow], now: datetime) -> set[tuple[str, int, str]]:
-    found: set[tuple[str, int, str]] = set()
-    for segment_type, group in _by_segment(rows).items():
-        still = definition(segment_type).eligible(now)
-        doctor_ids = {row.doctor_id for row in group}
-        still = still.filter(doctor_id__any_of=doctor_ids)
-        found.update(
-            (segment_type, doctor_id, subject)
-            for doctor_id, subject in still.order_by().values_list("doctor_id", "subject")
-        )
-    return found

@@ -19,12 +19,14 @@ from django.utils.timezone import localtime
 
 from messaging import suppress
 from messaging.caps import DAY, WEEK
+from messaging.due import hour_of
 from messaging.facts import caps_from_settings, sending_hours
 from messaging.models import (
     AttemptOutcome,
     Channel,
     ConsentRecord,
     DeliveryAttempt,
+    DeliveryStatus,
     MessageDelivery,
     Suppression,
     UnsubscribeRecord,
@@ -48,6 +50,12 @@ CHECKS = {
     "hours": "It is within the sending hours",
     "caps": "There is room under the caps",
 }
+# What stands in a message's way that the policy knows nothing of.
+_BEYOND = {
+    "account": "The channel's account sends",
+    "variables": "Every variable of its text has a value",
+}
+NOTHING_ELSE = "Nothing else stood in its way"
 VERDICTS = {"pass": "yes", "defer": "not yet", "skip": "no"}
 NOT_KEPT = "Checked then; what it saw is not kept."
 
@@ -63,21 +71,40 @@ class Gate:
 
 
 def recorded(delivery: MessageDelivery) -> list[Gate]:
-    """What the stored trace says: of a message that was held back or not sent."""
-    return [
-        Gate(
-            CHECKS.get(str(gate.get("gate", "")), str(gate.get("gate", "")).capitalize()),
-            VERDICTS.get(str(gate.get("verdict")), str(gate.get("verdict"))),
+    """What the stored trace says: of a message that was held back or not sent.
+
+    It is of the last time that the sender looked. What something else skipped afterwards has
+    another end, which stands below it.
+    """
+    found = [
+        gate_of(
+            str(gate.get("gate") or ""),
+            str(gate.get("verdict") or ""),
             str(gate.get("detail") or ""),
         )
         for gate in delivery.trace or []
     ]
+    is_skipped = delivery.status == DeliveryStatus.SKIPPED
+    if is_skipped and found and found[-1].answer != VERDICTS["skip"]:
+        why = delivery.skip_detail or str(delivery.get_skip_reason_display() or "Nobody noted why")
+        because = f"{why[:1].upper()}{why[1:]}. It was skipped for that, after the checks above."
+        found.append(Gate(NOTHING_ELSE, VERDICTS["skip"], because))
+    return found
+
+
+def gate_of(gate: str, verdict: str, detail: str) -> Gate:
+    """A gate's verdict (policy.Verdict) in words."""
+    because = f"{detail[:1].upper()}{detail[1:]}"
+    return Gate(
+        {**CHECKS, **_BEYOND}.get(gate, gate.capitalize()), VERDICTS.get(verdict, verdict), because
+    )
 
 
 def passed(delivery: MessageDelivery, attempt: DeliveryAttempt) -> list[Gate]:
     """What all gates said when the attempt was authorised, with what the records show of it.
 
-    Four queries; the doctor, the enrolment, its campaign and the step's are the delivery's own.
+    Four queries, and one for the variant of an A/B test; the doctor, the enrolment, its campaign
+    and the step's are the delivery's own.
     """
     found = [
         _campaign(delivery, attempt),
@@ -235,7 +262,9 @@ def _in_time(delivery: MessageDelivery, attempt: DeliveryAttempt) -> Gate:
 def _hours(delivery: MessageDelivery, attempt: DeliveryAttempt) -> Gate:
     campaign = delivery.campaign_message.campaign
     local = attempt.authorised_at.astimezone(time_zone(attempt.timezone))
-    hours = sending_hours(attempt.channel, campaign.send_from, campaign.send_until)
+    own = (delivery.variant and delivery.variant.send_from) or delivery.campaign_message.send_from
+    opens = hour_of(own, campaign.send_from, campaign.send_until)
+    hours = sending_hours(attempt.channel, opens, campaign.send_until)
     words = f"{local:%H:%M} for the doctor ({attempt.timezone})"
     if hours is None:
         return _said("hours", "", f"{words}; by today's settings there are no sending hours.")

@@ -9,12 +9,12 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import InterfaceError, OperationalError, transaction
-from django.db.models import Case, F, Q, QuerySet, When
+from django.db.models import Q, QuerySet
 
 from messaging import optout, suppress
 from messaging.inbound_words import Meaning, meaning, plain
@@ -26,7 +26,6 @@ from messaging.models import (
     KeywordReply,
     MessageDelivery,
     ProviderEvent,
-    ReplyStatus,
     Suppression,
     SuppressionReason,
     UnsubscribeRecord,
@@ -43,15 +42,6 @@ _WISHES: dict[str, Meaning] = {"STOP": "stop", "START": "start"}
 _BY_WEIGHT: tuple[Meaning, ...] = ("stop", "start", "doubt")
 WISHES = frozenset({InboundKind.STOP, InboundKind.START})  # what is done at once
 _WAITING = ProviderEvent.objects.filter(kind=EventKind.INBOUND, processed_at=None)
-# When it was written, or came where that cannot be; clocks may differ by less than an hour.
-_WRITTEN_AT = Case(
-    When(
-        occurred_at__gt=F("received_at") - timedelta(days=30),
-        occurred_at__lt=F("received_at") + timedelta(hours=1),
-        then="occurred_at",
-    ),
-    default="received_at",
-)
 
 
 def apply_inbound(now: datetime) -> int:
@@ -74,7 +64,6 @@ def retry_parked(now: datetime) -> int:
 def _take_all(waiting: QuerySet[ProviderEvent], now: datetime) -> int:
     taken = 0
     after = uuid.UUID(int=0)
-    # Not their times, which Python may be unable to read: that is found out one by one.
     rows = waiting.order_by("pk").values_list("pk", "detail")
     while batch := list(rows.filter(pk__gt=after)[:BATCH]):
         after = batch[-1][0]
@@ -113,8 +102,7 @@ def _meaning(detail: dict[str, Any]) -> Meaning:
 
 @transaction.atomic
 def _take(event_id: uuid.UUID, now: datetime) -> bool:
-    waiting = _WAITING.defer("occurred_at").annotate(written_at=_WRITTEN_AT)
-    event = waiting.filter(pk=event_id).first()
+    event = _WAITING.filter(pk=event_id).first()
     if event is None:
         return False  # another worker was first
     detail = event.detail
@@ -125,9 +113,9 @@ def _take(event_id: uuid.UUID, now: datetime) -> bool:
     claim = ProviderEvent.objects.filter(pk=event.pk, processed_at=None)
     # From here on the message itself says who wrote what; the report keeps the rest.
     kept = {"channel": channel, "raw": detail["raw"]}
-    if not claim.update(processed_at=now, occurred_at=event.written_at, detail=kept):
+    if not claim.update(processed_at=now, detail=kept):
         return False  # another worker was first
-    answered = _answered(doctors, channel, event.written_at)
+    answered = _answered(doctors, channel, event.occurred_at)
     message = InboundMessage(
         event=event,
         provider=event.provider,
@@ -137,13 +125,18 @@ def _take(event_id: uuid.UUID, now: datetime) -> bool:
         text=detail["text"],
         button=detail["button"][:256],
         delivery=answered,
-        received_at=event.written_at,
+        received_at=event.occurred_at,
     )
     message.kind = _kind(_meaning(detail), doctors)
     message.handled_at = now if message.kind in WISHES else None
-    if not _is_outdated(message, doctors):
-        _act(message, doctors, now)
+    keyword = _keyword(message, doctors)
+    if keyword:
+        message.kind, message.handled_at = InboundKind.KEYWORD, now
+    elif not _is_outdated(message, doctors):
+        _heed(message, doctors, now)
     message.save(force_insert=True)
+    if keyword:
+        message.replies.create(text=keyword.reply, is_automatic=True, written_at=now)
     logger.info("message from doctor %s: %s", message.doctor_id, message.kind)
     return True
 
@@ -206,24 +199,14 @@ def _is_outdated(message: InboundMessage, doctors: Sequence[Doctor]) -> bool:
     return later.exists()
 
 
-def _act(message: InboundMessage, doctors: Sequence[Doctor], now: datetime) -> None:
-    if message.kind not in WISHES:
-        _answer_keyword(message, doctors, now)
-        return
+def _heed(message: InboundMessage, doctors: Sequence[Doctor], now: datetime) -> None:
+    """Do at once what the doctors wish."""
     if message.kind == InboundKind.STOP:
         for doctor in doctors:  # in the order of their keys, which are locked already
             _stop(doctor, message, "Wrote STOP", now)
-        return
-    for doctor in _reached(doctors, message):
-        _start(doctor, message, now)
-
-
-def _answer_keyword(message: InboundMessage, doctors: Sequence[Doctor], now: datetime) -> None:
-    if doctors and (answer := _answer(message)):
-        message.kind = InboundKind.KEYWORD
-        message.reply = answer.reply
-        message.reply_status = ReplyStatus.QUEUED
-        message.handled_at = now
+    elif message.kind == InboundKind.START:
+        for doctor in _reached(doctors, message):
+            _start(doctor, message, now)
 
 
 def _stop(doctor: Doctor, message: InboundMessage, reason: str, now: datetime) -> None:
@@ -261,8 +244,10 @@ def _start(doctor: Doctor, message: InboundMessage, now: datetime) -> None:
         suppress.lift(held, now)
 
 
-def _answer(message: InboundMessage) -> KeywordReply | None:
-    """The keyword that the whole message, or its button, is."""
+def _keyword(message: InboundMessage, doctors: Sequence[Doctor]) -> KeywordReply | None:
+    """The keyword that the whole message, or its button, is; a wish is none, nor a stranger's."""
+    if message.kind in WISHES or not doctors:
+        return None
     said = {plain(text).upper() for text in (message.text, message.button)} - {""}
     return KeywordReply.objects.filter(
         keyword__in=said, channel=message.channel, is_active=True

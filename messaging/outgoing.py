@@ -8,9 +8,10 @@ from collections.abc import Sequence
 
 from django.core.exceptions import ImproperlyConfigured
 
-from messaging import accounts
+from messaging import accounts, sms
 from messaging.accounts import Allowance
 from messaging.approval import Registered
+from messaging.models import Channel
 from messaging.mustache import Texts
 from messaging.providers import provider_for
 from messaging.providers.base import (
@@ -57,6 +58,11 @@ def outgoing(  # noqa: PLR0913  a message is made of this much
         parameters=tuple(texts[name] for name in registered.parameters),
         dlt_template_id=registered.dlt_template_id,
     )
+
+
+def sms_parts(message: Outgoing) -> int | None:
+    """Parts in which an SMS goes out, each of which is paid for; None for what is no SMS."""
+    return sms.measure(message.text).segments if message.channel == Channel.SMS else None
 
 
 def call(provider: Provider, messages: Sequence[Outgoing], hand_off: HandOff) -> Sequence[Receipt]:

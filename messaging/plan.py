@@ -22,7 +22,7 @@ from django.conf import settings
 from django.db import connection
 
 from messaging.caps import WEEK, Planned
-from messaging.due import FIRST_DAY, NEXT_DAY, due_at, expires_at
+from messaging.due import FIRST_DAY, NEXT_DAY, due_at, expires_at, own_hour
 from messaging.hours import Hours
 from messaging.models import Channel, DeliveryStatus
 from segments.models.fields import array
@@ -32,15 +32,16 @@ LOOK_BACK = timedelta(days=3)
 
 SendingHours = Callable[[str, time, time], Hours | None]
 
-# Steps of the doctors' running enrolments that are due around now, with their delivery if any.
+# Steps of the doctors' running enrolments that are due around now, with their delivery if any. Each
+# has its hour as schedule.py reckons it: a variant's once it is assigned, else the step's own.
 # Times come as seconds: a window has thousands, mostly the same few, and few are looked at.
 _STEPS = f"""
     SELECT e.user_id, e.id, s.delay_days, s.channel, c.segment_type, e.subject, c.priority,
-           COALESCE(array_position(c.channel_order, s.channel), 99), c.send_from, c.send_until,
+           COALESCE(array_position(c.channel_order, s.channel), 99), h.send_from, c.send_until,
            extract(epoch FROM COALESCE(m.due_at, p.due_at))::float8,
            extract(epoch FROM COALESCE(m.expires_at, {expires_at("p.due_at")}))::float8,
            m.id, m.status,
-           extract(epoch FROM m.scheduled_at)::float8
+           extract(epoch FROM m.scheduled_at)::float8, c.name
     FROM (
         SELECT e.id, e.user_id, e.campaign_id, e.subject, e.enrolled_at, {FIRST_DAY} AS first_day
         FROM campaign_enrollments e
@@ -57,11 +58,18 @@ _STEPS = f"""
           AND s.removed_at IS NULL
     ) s ON s.campaign_id = c.id
         AND e.first_day + s.delay_days BETWEEN %(since)s::date - 1 AND %(until)s::date + 1
-    CROSS JOIN LATERAL (SELECT {due_at("e.first_day")} AS due_at) p
     LEFT JOIN message_deliveries m ON m.enrollment_id = e.id AND m.campaign_message_id = s.id
+    LEFT JOIN experiment_variants v ON v.id = m.variant_id
+    CROSS JOIN LATERAL (SELECT COALESCE(v.send_from, s.send_from) AS send_from) o
+    CROSS JOIN LATERAL (
+        SELECT COALESCE({own_hour("o.send_from")}, c.send_from) AS send_from
+    ) h
+    CROSS JOIN LATERAL (
+        SELECT {due_at("e.first_day")} AS due_at FROM (SELECT h.send_from) c
+    ) p
     WHERE (c.end_date IS NULL OR p.due_at < c.end_date)
       AND p.due_at BETWEEN %(since)s AND %(until)s
-    ORDER BY e.user_id, e.id, s.delay_days
+    ORDER BY e.user_id, e.enrolled_at, e.id, s.delay_days, s.sequence_order
 """  # noqa: S608  only constants are put in
 
 
@@ -83,6 +91,7 @@ class StepRow(NamedTuple):
     delivery_id: uuid.UUID | None
     status: str | None
     scheduled: float | None
+    campaign: str  # its name
 
 
 @lru_cache(maxsize=4096)
@@ -91,7 +100,20 @@ def moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-Rank = tuple[int, int, float]
+Rank = tuple[int, int, float, int]
+
+
+class Label(NamedTuple):
+    """What a message is called by another that waits for it; put into words where that is shown."""
+
+    row: StepRow
+    waits: StepRow
+
+    def __str__(self) -> str:
+        """Such as “WhatsApp of day 5”, with its campaign where the other is of another one."""
+        words = f"{Channel(self.row.channel).label} of day {self.row.day}"
+        is_own = self.row.enrollment_id == self.waits.enrollment_id
+        return words if is_own else f"{words} of “{self.row.campaign}”"
 
 
 class Step(NamedTuple):
@@ -100,11 +122,15 @@ class Step(NamedTuple):
     row: StepRow
     is_first: bool  # its day's first channel among those that reach the doctor
     hours: Hours
+    place: int  # among all rows, which come in order: the older enrolment's first
 
     @property
     def rank(self) -> Rank:
-        """Priority of the campaign, place of the channel, due: smaller goes first."""
-        return (self.row.priority, self.row.place, self.row.due)
+        """Priority of the campaign, place of the channel, due, older enrolment: smaller goes first.
+
+        No two are alike, so that nobody goes first by chance.
+        """
+        return (self.row.priority, self.row.place, self.row.due, self.place)
 
     def is_ahead_of(self, other: Step, now: float) -> bool:
         """Whether this step has first call where both want the same room."""
@@ -115,15 +141,15 @@ class Step(NamedTuple):
         contends = self.row.scheduled is not None and self.row.scheduled <= now
         return contends and self.rank < other.rank
 
-    def planned(self) -> Planned:
-        """The step as the caps see it."""
+    def planned(self, waits: Step) -> Planned:
+        """The step as the caps see it that leave it room before another, which `waits` for it."""
         row = self.row
         return Planned(
             channel=row.channel,
             due_at=moment(row.due if row.scheduled is None else row.scheduled),
             expires_at=moment(row.expires),
             hours=self.hours,
-            label=f"{Channel(row.channel).label} of day {row.day}",
+            label=Label(row, waits.row),
             is_first=self.is_first,
             rank=self.rank,
         )
@@ -143,12 +169,12 @@ class Plan:
         if own is None or len(steps) == 1:
             return ()
         now = self.now.timestamp()
-        return tuple(step.planned() for step in steps if step.is_ahead_of(own, now))
+        return tuple(step.planned(own) for step in steps if step.is_ahead_of(own, now))
 
     def rank(self, doctor_id: int, delivery_id: uuid.UUID) -> Rank:
         """The delivery's rank among the doctor's; one that is not in the plan goes last."""
         own = self._own(doctor_id, delivery_id)
-        return own.rank if own else (sys.maxsize, 0, 0.0)
+        return own.rank if own else (sys.maxsize, 0, 0.0, delivery_id.int)
 
     def done(self, doctor_id: int, delivery_id: uuid.UUID) -> None:
         """The delivery was authorised: it is no longer to come."""
@@ -181,23 +207,27 @@ def plan(
 ) -> Plan:
     """Order the steps to come; `may_go` says of one whether it could reach its doctor at all.
 
-    What can never go takes no room from what can.
+    What can never go takes no room from what can. The rows come by doctor, the older enrolment
+    first (of two as old, the smaller id), by day and by number: that settles what is else equal.
     """
     steps: dict[int, list[Step]] = defaultdict(list)
+    place = 0
     for (doctor_id, _, _), group in groupby(rows, key=itemgetter(0, 1, 2)):
-        steps[doctor_id] += _steps_of_day(list(group), may_go, hours)
+        of_day = list(group)
+        steps[doctor_id] += _steps_of_day(of_day, place, may_go, hours)
+        place += len(of_day)
     return Plan(now, steps)
 
 
 def _steps_of_day(
-    rows: list[StepRow], may_go: Callable[[StepRow], bool], hours: SendingHours
+    rows: list[StepRow], place: int, may_go: Callable[[StepRow], bool], hours: SendingHours
 ) -> list[Step]:
-    """The steps to come of one enrolment's day, the first channel marked."""
+    """The steps to come of one enrolment's day, the first channel marked; `place` of its first."""
     alive = [row for row in rows if row.status not in _GONE and may_go(row)]
     first = min((row.place for row in alive), default=None)
     return [
-        Step(row, row.place == first, shared)
-        for row in alive
+        Step(row, row.place == first, shared, at)
+        for at, row in enumerate(alive, start=place)
         if row.status in _TO_COME
         and (shared := hours(row.channel, row.send_from, row.send_until)) is not None
     ]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
-from messaging.caps import Caps, Planned, Spent, Taken, earliest_slot
+from messaging.caps import DAY, WEEK, Caps, Planned, Spent, Taken, earliest_slot
 from messaging.hours import Hours, next_open
 from messaging.models import SkipReason
 
@@ -77,11 +77,19 @@ Decision = Send | Defer | Skip
 Refusal = tuple[SkipReason, str] | None
 
 
+def said_at(moment: datetime, zone: tzinfo) -> str:
+    """A time in words, by the clock of `zone`, which is named: “04 Mar 2026, 12:00 IST”."""
+    local = moment.astimezone(zone)
+    name = local.tzname() or ""
+    return f"{local:%d %b %Y, %H:%M} {name if name.isalpha() else f'({zone})'}"
+
+
 def _campaign_over(now: datetime, facts: Facts) -> Refusal:
     if facts.campaign_status == "completed":
         return SkipReason.CAMPAIGN_OVER, "the campaign is completed"
     if facts.campaign_end and facts.campaign_end <= now:
-        return SkipReason.CAMPAIGN_OVER, f"the campaign ended {facts.campaign_end:%d %b %Y %H:%M}"
+        ended = said_at(facts.campaign_end, facts.zone)
+        return SkipReason.CAMPAIGN_OVER, f"the campaign ended on {ended}"
     return None
 
 
@@ -125,7 +133,7 @@ def _not_approved(_now: datetime, facts: Facts) -> Refusal:
 def _too_late(now: datetime, facts: Facts) -> Refusal:
     if now < facts.expires_at:
         return None
-    return SkipReason.TOO_LATE, f"it was good until {facts.expires_at:%d %b %Y %H:%M %Z}"
+    return SkipReason.TOO_LATE, f"it was good until {said_at(facts.expires_at, facts.zone)}"
 
 
 # design, section 4: the order in which the gates are asked.
@@ -149,6 +157,19 @@ _IN_HOURS = Verdict("hours", "pass")
 _SEND = Send((*_PASSED, _IN_HOURS, Verdict("caps", "pass")))
 
 
+def _in_time(now: datetime, facts: Facts) -> tuple[Verdict, ...]:
+    """The gates that passed, of a message that does not go now: the last one says how it stood."""
+    counted = Spent(facts.caps, facts.history).times
+    day = sum(1 for at in counted if at > now - DAY)
+    week = sum(1 for at in counted if at > now - WEEK)
+    detail = (
+        f"looked at on {said_at(now, facts.zone)}, when the doctor had had {day} of "
+        f"{facts.caps.per_day} messages in 24 hours and {week} of {facts.caps.per_week} in 7 days; "
+        f"good until {said_at(facts.expires_at, facts.zone)}"
+    )
+    return (*_PASSED[:-1], Verdict(_PASSED[-1].gate, "pass", detail))
+
+
 def decide(now: datetime, facts: Facts) -> Decision:
     """Say whether the message may go at `now` (aware), must wait, or never goes.
 
@@ -165,7 +186,7 @@ def decide(now: datetime, facts: Facts) -> Decision:
     if facts.campaign_status != "active":
         paused = Verdict("pause", "defer", f"the campaign is {facts.campaign_status}")
         until = min(now + PAUSE_RECHECK, facts.expires_at)  # then it is skipped, and says why
-        return Defer(until, "campaign paused", (*_PASSED, paused))
+        return Defer(until, "campaign paused", (*_in_time(now, facts), paused))
     if facts.paused_until is not None:
         return _decide_pause(now, facts, facts.paused_until)
     return _decide_time(now, facts)
@@ -178,39 +199,41 @@ def _decide_pause(now: datetime, facts: Facts, until: datetime) -> Decision:
     it with the step of that day. A pause stands until it is taken back, which the minute after its
     end does; nothing goes before.
     """
-    detail = f"the doctor asked for a pause until {until.astimezone(facts.zone):%d %b %Y %H:%M}"
+    detail = f"the doctor asked for a pause until {said_at(until, facts.zone)}"
+    passed = _in_time(now, facts)
     if until >= facts.expires_at:
-        return Skip(SkipReason.PAUSED, (*_PASSED, Verdict("doctor's pause", "skip", detail)))
+        return Skip(SkipReason.PAUSED, (*passed, Verdict("doctor's pause", "skip", detail)))
     again = max(until, min(now + PAUSE_RECHECK, facts.expires_at))
-    trace = (*_PASSED, Verdict("doctor's pause", "defer", detail))
+    trace = (*passed, Verdict("doctor's pause", "defer", detail))
     return Defer(again, "the doctor's pause", trace)
 
 
 def _decide_time(now: datetime, facts: Facts) -> Decision:
     """What may make a message wait: the campaign's start, hours, caps."""
     if facts.hours is None:
-        return _no_hour("the campaign's hours and the channel's have no hour in common")
+        return _no_hour(now, facts, "the campaign's hours and the channel's have no hour in common")
     start = max(now, facts.campaign_start) if facts.campaign_start else now
     opens = next_open(start, facts.hours, facts.zone)
     end, ends = facts.expires_at, "it expires"
     if facts.campaign_end and facts.campaign_end < end:
         end, ends = facts.campaign_end, "the campaign ends"
     if opens >= end:
-        return _no_hour(f"no hour is left before {ends}")
+        return _no_hour(now, facts, f"no hour is left before {ends}")
     wanted = Planned(facts.channel, opens, end, facts.hours)
     spent = Spent(facts.caps, facts.history)
     slot, why = earliest_slot(wanted, facts.ahead, spent, now, facts.zone)
     if slot == now:
         return _SEND
-    hours = _IN_HOURS
+    hours, passed = _IN_HOURS, _in_time(now, facts)
     if opens > now:
-        detail = f"open at {opens.astimezone(facts.zone):%d %b %Y %H:%M}"
-        hours = Verdict("hours", "defer", detail)
+        hours = Verdict("hours", "defer", f"open at {said_at(opens, facts.zone)}")
     if slot is None:
-        return Skip(SkipReason.FREQUENCY_CAP, (*_PASSED, hours, Verdict("caps", "skip", why)))
+        full = f"{why}; no other room before {ends} on {said_at(end, facts.zone)}"
+        return Skip(SkipReason.FREQUENCY_CAP, (*passed, hours, Verdict("caps", "skip", full)))
     caps = Verdict("caps", "defer" if slot > opens else "pass", why)
-    return Defer(slot, why or "outside sending hours", (*_PASSED, hours, caps))
+    return Defer(slot, why or "outside sending hours", (*passed, hours, caps))
 
 
-def _no_hour(detail: str) -> Skip:
-    return Skip(SkipReason.TOO_LATE, (*_PASSED, Verdict("hours", "skip", detail)))
+def _no_hour(now: datetime, facts: Facts, detail: str) -> Skip:
+    refused = Verdict("hours", "skip", detail)
+    return Skip(SkipReason.TOO_LATE, (*_in_time(now, facts), refused))

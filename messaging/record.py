@@ -71,6 +71,7 @@ class Result(NamedTuple):
     claim_id: uuid.UUID
     outcome: _Outcome
     external_id: str | None = None
+    sms_parts: int | None = None  # of an SMS that was handed over
 
 
 _SENT = _Outcome(DeliveryStatus.SENT, AttemptOutcome.ACCEPTED)
@@ -167,9 +168,11 @@ def retries(
 # An attempt that reached nobody does not count for the caps.
 _RECORD = """
     WITH v AS (
-        SELECT r.id, NULLIF(r.external_id, '') AS external_id, o.*
-        FROM unnest(%(ids)s::uuid[], %(external_ids)s::text[], %(outcomes)s::int[])
-            AS r(id, external_id, outcome)
+        SELECT r.id, NULLIF(r.external_id, '') AS external_id,
+            NULLIF(r.sms_parts, 0) AS sms_parts, o.*
+        FROM unnest(%(ids)s::uuid[], %(external_ids)s::text[], %(outcomes)s::int[],
+                    %(sms_parts)s::smallint[])
+            AS r(id, external_id, outcome, sms_parts)
         JOIN unnest(%(status)s::text[], %(attempt)s::text[], %(code)s::text[], %(error)s::text[],
                     %(retry_at)s::timestamptz[], %(missing)s::text[])
             WITH ORDINALITY AS o(status, attempt, code, error, retry_at, missing, number)
@@ -182,7 +185,7 @@ _RECORD = """
         UPDATE delivery_attempts a
         SET outcome = v.attempt, counts = v.attempt NOT IN ('refused', 'released'),
             finished_at = %(now)s, external_id = v.external_id, error_code = v.code,
-            error_message = v.error
+            error_message = v.error, sms_parts = COALESCE(v.sms_parts, a.sms_parts)
         FROM v
         WHERE a.delivery_id = v.id AND a.claim_id = %(claim)s
           AND a.outcome IN ('pending', 'unknown')
@@ -231,6 +234,7 @@ def _columns(results: Sequence[Result]) -> dict[str, Any]:
         "ids": array(result.delivery_id for result in results),
         "external_ids": array(result.external_id or "" for result in results),
         "outcomes": array(outcomes),
+        "sms_parts": array(result.sms_parts or 0 for result in results),
         "missing_reason": SkipReason.MISSING_VARIABLE,
         **said,
     }

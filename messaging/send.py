@@ -28,7 +28,7 @@ from messaging.catalogue import with_defaults
 from messaging.models import Verdict
 from messaging.models.version import Content
 from messaging.mustache import Texts
-from messaging.outgoing import call, outgoing
+from messaging.outgoing import call, outgoing, sms_parts
 from messaging.providers import provider_for
 from messaging.providers.base import (
     HandOff,
@@ -128,7 +128,7 @@ def _send(authorized: Authorized, channel: str, allowance: Allowance, clock: Clo
     if prepared.messages and _hand_over(prepared, clock()):
         receipts = call(provider_for(channel), prepared.messages, HandOff(now, authorized.at))
     now = clock()
-    results = _results(prepared.claims, receipts, now) if receipts else []
+    results = _results(prepared, receipts, now) if receipts else []
     record(results, now, tally)
     begun = sum(not isinstance(receipt, NotSent) for receipt in receipts)
     accounts.give_back(allowance, allowance.messages - begun)
@@ -145,9 +145,9 @@ def _hand_over(prepared: _Prepared, now: datetime) -> bool:
     return hand_over(prepared.claims[0].claim_id, now, json.dumps(prepared.contents, default=str))
 
 
-def _results(claims: Sequence[Claim], receipts: Sequence[Receipt], now: datetime) -> list[Result]:
+def _results(prepared: _Prepared, receipts: Sequence[Receipt], now: datetime) -> list[Result]:
     """One for each claim and its receipt; a refusal for now is tried again by the ladder."""
-    pairs = list(zip(claims, receipts, strict=True))
+    pairs = list(zip(prepared.claims, receipts, strict=True))
     again = retries(
         [
             (claim.delivery_id, claim.expires_at, receipt)
@@ -157,8 +157,10 @@ def _results(claims: Sequence[Claim], receipts: Sequence[Receipt], now: datetime
         now,
     )
     return [
-        answered(claim.delivery_id, claim.claim_id, receipt, again.get(claim.delivery_id))
-        for claim, receipt in pairs
+        answered(claim.delivery_id, claim.claim_id, receipt, again.get(claim.delivery_id))._replace(
+            sms_parts=sms_parts(message)
+        )
+        for (claim, receipt), message in zip(pairs, prepared.messages, strict=True)
     ]
 
 

@@ -10,9 +10,11 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db.models import Max, QuerySet
 
 from messaging.models import Channel, InboundMessage
 from messaging.providers.account import kind_of
+from messaging.providers.sandbox import SandboxProvider
 
 # Less than WhatsApp's 24 hours by far more than a message is on its way to it, and than clocks
 # differ: one that comes too late is lost.
@@ -20,19 +22,30 @@ OPEN_FOR = timedelta(hours=23, minutes=50)
 
 
 def open_numbers(numbers: Collection[str], now: datetime) -> set[str]:
-    """Those of the numbers (E.164) whose session is open, in one query; none: no query.
-
-    A session is one between two numbers: whoever else is reached at the doctor's is in it, too,
-    and a message to another provider's number opened none with ours. By
-    idx_inbound_messages_session.
-    """
+    """Those of the numbers (E.164) whose session is open, in one query; none: no query."""
     if not numbers:
         return set()
+    return set(_written(numbers, now).order_by().values_list("sender", flat=True))
+
+
+def open_until(number: str, now: datetime) -> datetime | None:
+    """When the session with a number (E.164) ends; None: none is open."""
+    last: datetime | None = _written([number], now).aggregate(last=Max("received_at"))["last"]
+    return last + OPEN_FOR if last else None
+
+
+def _written(numbers: Collection[str], now: datetime) -> QuerySet[InboundMessage]:
+    """What keeps their sessions open, by idx_inbound_messages_session.
+
+    A session is one between two numbers: whoever else is reached at the doctor's is in it, too,
+    and a message to another provider's number opened none with ours. The sandbox has no number,
+    so it holds nobody to one.
+    """
     written = InboundMessage.objects.filter(
         channel=Channel.WHATSAPP,
-        provider=kind_of(settings.MESSAGE_PROVIDERS[Channel.WHATSAPP]),
         sender__in=numbers,
         received_at__gt=now - OPEN_FOR,
         received_at__lte=now,
     )
-    return set(written.order_by().values_list("sender", flat=True))
+    provider = kind_of(settings.MESSAGE_PROVIDERS[Channel.WHATSAPP])
+    return written if provider == SandboxProvider.name else written.filter(provider=provider)

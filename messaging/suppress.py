@@ -25,6 +25,7 @@ from messaging.models import (
     SuppressionReason,
     Verdict,
 )
+from messaging.policy import said_at
 from segments.models import Doctor
 
 logger = logging.getLogger(__name__)
@@ -122,7 +123,8 @@ def suppress(  # noqa: PLR0913  a suppression has this many parts
 def words(held: Suppression) -> str:
     """Why the channel is closed, for somebody who looks at a message that did not go."""
     told = f": {held.detail}" if held.detail else ""
-    return f"{held.get_reason_display()}, {timezone.localtime(held.since):%d %b %Y}{told}"
+    since = said_at(held.since, timezone.get_default_timezone())
+    return f"{held.get_reason_display()}, {since}{told}"
 
 
 @transaction.atomic

@@ -91,17 +91,26 @@ def masked(address: str) -> str:
     return f"{name[:1]}…@{domain}" if at else f"{address[:3]}…{address[-4:]}"
 
 
-def send_trial(
-    draft: Draft, person: Person, recipient: str, user_id: int, now: datetime
+def send_trial(  # noqa: PLR0913  what, of which template, as whose, to where, by whom, when
+    draft: Draft,
+    person: Person,
+    recipient: str,
+    user_id: int,
+    now: datetime,
+    *,
+    saved: MessageTemplate | None,
 ) -> Outcome:
     """Send the draft, as this person would get it, to `recipient` (from address()).
+
+    `saved`: the template that the draft is of, None where it was never saved: its language and
+    approval stand there only, and another template may have the same registration.
 
     Nothing goes out where the text has errors or the person lacks a value, where the provider would
     not take the template, where the channel's account waits, where the user has another test on its
     way or sent PER_HOUR within the hour. Takes at most PATIENCE seconds.
     """
     sight = preview.look(draft, person, now)
-    registered, problem = _registered(draft)
+    registered, problem = _registered(draft, saved)
     if why := _unfit(person, sight) or problem:
         return Outcome("error", why)
     busy = f"messaging:trial:{user_id}"
@@ -129,31 +138,17 @@ def _why_not(busy: str) -> str:
     )
 
 
-def _registered(draft: Draft) -> tuple[Registered, str]:
+def _registered(draft: Draft, saved: MessageTemplate | None) -> tuple[Registered, str]:
     """What its provider knows the text by; else why it would not take it."""
     need = approval.need_of(draft.channel)
     if need is Need.NOTHING:
         return Registered(), ""
-    saved = _saved(draft)
     if saved is None:
         return Registered(), "The text cannot be sent: save the template first."
     has = approval.registration_of(saved)._replace(content=draft.content)
     problem = approval.approval_problem(need, has)
     why = f"The text cannot be sent, because {problem}" if problem else ""
     return approval.registered_of(has), why
-
-
-def _saved(draft: Draft) -> MessageTemplate | None:
-    """The template whose registration the draft has: language and approval stand there only."""
-    return MessageTemplate.objects.filter(
-        channel=draft.channel,
-        segment_type=draft.segment_type,
-        content_sid=draft.content_sid,
-        whatsapp_name=draft.whatsapp_name,
-        dlt_template_id=draft.dlt_template_id,
-        registered_text=draft.registered_text,
-        parameters=list(draft.parameters),
-    ).first()
 
 
 def _outgoing(draft: Draft, person: Person, recipient: str, registered: Registered) -> Outgoing:

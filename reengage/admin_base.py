@@ -19,9 +19,12 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import resolve
 from import_export.admin import ImportExportModelAdmin
 from import_export.formats.base_formats import CSV, XLSX
 
+from reengage import narrowed
+from reengage.day_filter import DayMixin
 from reengage.pagination import BoundedPaginator
 
 if TYPE_CHECKING:
@@ -42,8 +45,8 @@ if TYPE_CHECKING:
     F = TypeVar("F", bound=Callable[..., Any])
     # What a mixin of admin classes is to the type checker; to Python it is a plain class.
     AnyAdmin = ThemeModelAdmin[Any]
-    AutocompleteSelectFilter = ChoicesDropdownFilter = RangeDateFilter = FieldListFilter
-    RangeDateTimeFilter = RelatedDropdownFilter = FieldListFilter
+    ChoicesDropdownFilter = RangeDateFilter = FieldListFilter
+    DayFilter = RelatedDropdownFilter = FieldListFilter
     DropdownFilter = SimpleListFilter
 
     def action(**options: Any) -> Callable[[F], F]:
@@ -63,11 +66,9 @@ else:
     from unfold.admin import ModelAdmin as _ModelAdmin
     from unfold.admin import TabularInline as _TabularInline
     from unfold.contrib.filters.admin import (
-        AutocompleteSelectFilter,
         ChoicesDropdownFilter,
         DropdownFilter,
         RangeDateFilter,
-        RangeDateTimeFilter,
         RelatedDropdownFilter,
     )
     from unfold.contrib.import_export.forms import ExportForm, ImportForm
@@ -88,6 +89,9 @@ else:
 
     AnyAdmin = object
 
+    class DayFilter(DayMixin, RangeDateFilter):
+        pass
+
     class ThemeModelAdmin(_Generic, _ModelAdmin):
         pass
 
@@ -107,10 +111,10 @@ __all__ = [
     "ActionVariant",
     "AdminPasswordChangeForm",
     "AnyAdmin",
-    "AutocompleteSelectFilter",
     "BigTableMixin",
     "ChoicesDropdownFilter",
     "Confirmation",
+    "DayFilter",
     "DropdownFilter",
     "Group",
     "ImportExportAdmin",
@@ -121,7 +125,6 @@ __all__ = [
     "NumberWidget",
     "PageExtrasMixin",
     "RangeDateFilter",
-    "RangeDateTimeFilter",
     "ReadOnlyAdmin",
     "ReadOnlyInline",
     "RelatedDropdownFilter",
@@ -153,6 +156,16 @@ class ChangeList(ThemeChangeList):
         asked = [value for name, value in request.GET.items() if name != SEARCH_VAR]
         return rows.none() if any("\x00" in value for value in asked) else rows
 
+    def narrowed_to(self) -> list[dict[str, Any]]:
+        """Each condition in words, and the address of the list without it."""
+        asked = {
+            name: self.params[name] for name in self.get_filters_params() if name in self.params
+        }
+        return [
+            {**one._asdict(), "without": self.get_query_string(remove=one.names)}
+            for one in narrowed.conditions(self.model, asked, self.filter_specs)
+        ]
+
     def get_results(self, request: HttpRequest) -> None:
         """Find the page's rows."""
         super().get_results(request)
@@ -170,6 +183,7 @@ class ModelAdmin(ThemeModelAdmin[M]):
     list_filter_submit = True
     list_disable_select_all = True
     warn_unsaved_form = True
+    list_before_template = "admin/includes/narrowed.html"
     show_facets = ShowFacets.NEVER  # it would count the whole table once for each choice
     empty_value_display = "–"
     object_history_template = "admin/trail_history.html"
@@ -210,11 +224,35 @@ class ModelAdmin(ThemeModelAdmin[M]):
                 found.append(rows.order_by().values("pk"))
         return found
 
+    def first_buttons(self, obj: M) -> Sequence[str]:
+        """Names of `actions_detail` that stand in the page's header, in order; the rest of them
+        is in a menu behind. None named: all stand there.
+        """
+        return ()
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Put the buttons that do not come first into a menu."""
+        obj, buttons = context.get("original"), context.get("actions_detail")
+        if obj and buttons and (first := self.first_buttons(obj)):
+            prefix = f"{self.opts.app_label}_{self.opts.model_name}"
+            context["actions_detail"] = _with_menu(buttons, [f"{prefix}_{name}" for name in first])
+        page: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
+        return page
+
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Rows are deleted one by one, on their own page that shows what goes with them."""
         actions = super().get_actions(request)
         actions.pop("delete_selected", None)
         return actions
+
+
+def _with_menu(buttons: Sequence[dict[str, Any]], first: Sequence[str]) -> list[dict[str, Any]]:
+    """The buttons whose addresses have the names `first`, in that order; the rest as a menu."""
+    named = {resolve(button["path"]).url_name: button for button in buttons}
+    shown = [named.pop(name) for name in first if name in named]
+    return [*shown, {"title": "More", "actions": list(named.values())}] if named else shown
 
 
 class BigTableMixin(AnyAdmin):

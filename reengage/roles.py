@@ -6,7 +6,7 @@ permission that somebody took away stays away, and one that a later version brin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from django.conf import settings
@@ -76,18 +76,20 @@ _SUPERUSERS_ONLY = frozenset({"campaigns.apikey", "campaigns.apibatch"})
 
 
 class Given(NamedTuple):
-    """What one group was given now."""
+    """What one group was given now, and what was taken back."""
 
     group: str
     is_new: bool
     permissions: tuple[str, ...]  # as "campaigns.launch_campaign"
+    taken: tuple[str, ...] = ()
 
 
 def give_missing() -> list[Given]:
     """Make the groups that are absent; give every group what it was never given before.
 
     What somebody gave a group or took from it stays. A group that was made before this was
-    remembered is given everything once. Returns what was given, to be told.
+    remembered is given everything once. What a group was given for want of four eyes is taken back
+    once they are on. Returns what was given and taken, to be told.
     """
     available = {
         f"{p.content_type.app_label}.{p.codename}": p
@@ -103,20 +105,40 @@ def give_missing() -> list[Given]:
         group.permissions.add(*(available[one] for one in new))
         GroupOffer.objects.bulk_create(GroupOffer(group=group, permission=one) for one in new)
         added = tuple(one for one in new if available[one].pk not in has)
-        if is_new or added:
-            given.append(Given(name, is_new, added))
+        taken = _take_back(group, available)
+        if is_new or added or taken:
+            given.append(Given(name, is_new, added, taken))
     return given
 
 
-def wanted_by(name: str, available: Iterable[Permission]) -> set[str]:
-    """The permissions that the group's table names, of those that exist."""
-    tables = [GROUPS[name]]
+def _take_back(group: Group, available: Mapping[str, Permission]) -> tuple[str, ...]:
+    """Under four eyes, what the group was offered without them: once, so it may be given by hand.
+
+    Else a Marketer could be the second person of another.
+    """
     if not settings.FOUR_EYES:
-        tables.append(WITHOUT_FOUR_EYES.get(name, {}))
+        return ()
+    only = _named(available.values(), WITHOUT_FOUR_EYES.get(group.name, {}))
+    lost = only - _named(available.values(), GROUPS[group.name])
+    offers = GroupOffer.objects.filter(group=group, permission__in=lost)
+    taken = tuple(sorted(offers.values_list("permission", flat=True)))
+    group.permissions.remove(*(available[one] for one in taken))
+    offers.delete()
+    return taken
+
+
+def wanted_by(name: str, available: Collection[Permission]) -> set[str]:
+    """The permissions that the group's table names, of those that exist."""
+    found = _named(available, GROUPS[name])
+    return (
+        found if settings.FOUR_EYES else found | _named(available, WITHOUT_FOUR_EYES.get(name, {}))
+    )
+
+
+def _named(permissions: Iterable[Permission], table: Grants) -> set[str]:
     return {
         f"{p.content_type.app_label}.{p.codename}"
-        for p in available
-        for table in tables
+        for p in permissions
         if _verb(p) in _verbs(table, p)
     }
 

@@ -3,12 +3,13 @@
 # ruff: noqa: ARG002  overridden signatures are Django's
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import User
-from django.db.models import Field, QuerySet
+from django.db.models import Field, Model, QuerySet
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.dateparse import parse_datetime
@@ -17,7 +18,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator, capfirst
 from django.utils.timezone import localtime
 
-from reengage.admin_base import DropdownFilter, RangeDateFilter, ReadOnlyAdmin, display
+from reengage.admin_base import DayFilter, DropdownFilter, ReadOnlyAdmin, display
 from reengage.models import Change
 
 LONGEST_VALUE = 300  # of a text, in the list; its page has the whole
@@ -84,11 +85,26 @@ class ChangeAdmin(ReadOnlyAdmin[Change]):
 
     list_display = ("at", "who", "what", "changed")
     list_display_links = ("at",)
-    list_filter = (KindFilter, ActorFilter, ("at", RangeDateFilter))
+    list_filter = (KindFilter, ActorFilter, ("at", DayFilter))
     search_exact = ("object_id", "name")
     search_help_text = "The key or the whole name of what was changed, such as aida_users.sms.1."
     fields = ("at", "who", "via", "what", "changed_in_full")
     readonly_fields = ("who", "what", "changed_in_full")
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[Any]:
+        """The list, with the names of the rows that its lines refer to: a query for each kind."""
+        base: type[Any] = super().get_changelist(request, **kwargs)
+
+        class NamedList(base):  # type: ignore[misc]  # Django's, or one made of it
+            def get_results(self, request: HttpRequest) -> None:
+                super().get_results(request)
+                rows: list[Any] = list(self.result_list)  # type: ignore[has-type]
+                self.result_list = rows
+                found = names_in(rows)
+                for change in rows:
+                    change.names = found
+
+        return NamedList
 
     def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
         """One row's history, which its own page leads to."""
@@ -110,7 +126,7 @@ class ChangeAdmin(ReadOnlyAdmin[Change]):
     @display(description="before → after")
     def changed(self, change: Change) -> SafeString:
         """The fields, shortened."""
-        lines = fields_changed(change)
+        lines = fields_changed(change, change.names)  # type: ignore[attr-defined]  # NamedList
         rest = len(lines) - MOST_FIELDS
         more = [(f"and {rest} more: open it", "", "")] if rest > 0 else []
         return _joined([*lines[:MOST_FIELDS], *more], LONGEST_VALUE)
@@ -118,17 +134,61 @@ class ChangeAdmin(ReadOnlyAdmin[Change]):
     @display(description="before → after")
     def changed_in_full(self, change: Change) -> SafeString:
         """The fields, whole."""
-        return _joined(fields_changed(change), 0)
+        return _joined(fields_changed(change, names_in([change])), 0)
 
 
-def fields_changed(change: Change) -> list[tuple[str, str, str]]:
+Names = dict[tuple[str, str], str]  # of rows, by kind and key
+
+# Rows that others refer to by a key that says nothing, and may be named: no doctors.
+NAMED = {
+    "campaigns.campaign",
+    "campaigns.campaignmessage",
+    "campaigns.experiment",
+    "campaigns.variant",
+    "auth.user",
+}
+
+
+def names_in(changes: Iterable[Change]) -> Names:
+    """What the rows are called to which the changed fields refer: a query for each kind of row.
+
+    A row that is no longer there has no name.
+    """
+    keys: dict[type[Model], set[str]] = {}
+    for change in changes:
+        for column, value in (*change.before.items(), *change.after.items()):
+            if value and (model := _refers_to(change.kind, column)):
+                keys.setdefault(model, set()).add(str(value))
+    found: Names = {}
+    for model, wanted in keys.items():
+        kind = model._meta.label_lower  # noqa: SLF001  Django's own name
+        rows = model._base_manager.filter(pk__in=wanted)  # noqa: SLF001  those taken out, too
+        found |= {(kind, str(row.pk)): str(row) for row in rows}
+    return found
+
+
+def _refers_to(kind: str, column: str) -> type[Model] | None:
+    """The model of whose rows a column has keys, if it is one of NAMED."""
+    field = _field(kind, column)
+    model = field.related_model if field else None
+    is_named = isinstance(model, type) and model._meta.label_lower in NAMED  # noqa: SLF001
+    return model if is_named else None
+
+
+def fields_changed(change: Change, called: Names) -> list[tuple[str, str, str]]:
     """Name of each field, what it was and what it became, in words; '' where there was none."""
+
+    def words(column: str, value: Any) -> str:
+        model = _refers_to(change.kind, column)
+        key = (model._meta.label_lower, str(value)) if model else None  # noqa: SLF001
+        return called[key] if key in called else _words(change.kind, column, value)
+
     names = dict.fromkeys([*change.before, *change.after])
     return [
         (
             _label(change.kind, name),
-            _words(change.kind, name, change.before.get(name)),
-            _words(change.kind, name, change.after.get(name)),
+            words(name, change.before.get(name)),
+            words(name, change.after.get(name)),
         )
         for name in names
     ]

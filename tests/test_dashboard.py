@@ -18,10 +18,17 @@ from django.urls import reverse
 from campaigns.analytics import Light, Measure, Rate, count_everything
 from campaigns.analytics.figures import light
 from campaigns.models import Campaign, CampaignAnalytics, CampaignEnrollment
-from messaging.models import Heartbeat, MessageDelivery, ProviderAccount, ProviderEvent
+from messaging.models import (
+    Heartbeat,
+    MessageDelivery,
+    ProviderAccount,
+    ProviderEvent,
+    UnsubscribeRecord,
+)
 from reengage import health
 from segments.models import ImportRun
 from tests import engine
+from tests.campaigns.facts import deliver, enrolled
 from tests.engine import DAY, NOW
 
 pytestmark = pytest.mark.django_db
@@ -97,10 +104,11 @@ def test_cards_say_of_what_they_are_a_share(admin_client: Client) -> None:
     assert cards(admin_client) == {
         "Enrolled": ("4", "3 under way now, of 3 eligible"),
         "Came back": ("25.0 %", "1 of 4 enrolled"),
-        "Sent": ("200", "and 5 failed"),
+        "Sent": ("200", "messages"),
         "Delivered": ("85.0 %", "170 of 200 sent"),
         "Opened": ("37.8 %", "34 of 90 delivered by WhatsApp and e-mail"),
         "Clicked": ("4.7 %", "8 of 170 delivered"),
+        "Failed": ("2.4 %", "5 of 205 sent or failed"),
         "Opted out": ("0.6 %", "1 of 170 delivered"),
         "ROI": ("–", "no campaign says what a return is worth"),
     }
@@ -156,17 +164,62 @@ def test_goal_is_measured_on_those_whose_days_are_over(admin_client: Client) -> 
         )
     count_everything(NOW)
     (row,) = shown(admin_client)["campaigns"]
-    assert row.measures[3] == Measure(
-        "75.0 %", "30 of 40 back within 14 days", Light("success", "On target (60 %)")
+    goal = row.measures[3]
+    assert (goal.value, goal.basis) == ("75.0 %", "30 of 40 whose 14 days are over")
+    assert goal.light == Light("success", "On target (60 %)")
+    assert admin_client.get(goal.link).context["cl"].result_count == 30
+
+
+def test_every_figure_has_a_denominator_and_opens_as_many_rows(admin_client: Client) -> None:
+    """But an SMS's open rate, which there is not, and ROI, which opens what it is made of."""
+    campaign = engine.campaign(days=(0,), goal_rate=60, goal_days=3, value_per_return=90)
+    engine.campaign(days=(0,))  # whose rows must not be opened
+    ProviderAccount.objects.update_or_create(
+        channel="sms", provider="sandbox", defaults={"price_per_message": "0.5"}
     )
+    facts = {"sent_at": NOW, "delivered_at": NOW}
+    for channel in ("whatsapp", "sms", "email"):
+        person = enrolled(campaign, 5, came_back_after=1)
+        read = deliver(campaign, channel, person, **facts, opened_at=NOW, clicked_at=NOW)
+        UnsubscribeRecord.objects.create(doctor=read.doctor, delivery=read, unsubscribed_at=NOW)
+        deliver(campaign, channel, enrolled(campaign, 5), **facts)
+        deliver(campaign, channel, enrolled(campaign), failed_at=NOW, error_message="no")
+    enrolled(campaign, 5, came_back_after=1, is_holdout=True)
+    count_everything(NOW)
+    page = shown(admin_client)
+    tables = (
+        *((page["campaign_columns"], row) for row in page["campaigns"][:1]),
+        *((page["sent_columns"], row) for row in page["sent"][:1]),
+        *((page["channel_columns"], row) for row in page["channels"]),
+        *((page["day_columns"], row) for row in page["day_rows"]),
+    )
+    measures = [(card.title, card.measure) for card in page["cards"]]
+    for columns, row in tables:
+        measures += zip(columns[1:], row.measures, strict=True)
+    compared = 0
+    for title, measure in measures:
+        if title == "ROI" or measure.basis == "an SMS does not report opening":
+            continue
+        part = measure.basis if " of " in measure.basis and "%" in measure.value else measure.value
+        said = int(re.match(r"\d+", part)[0])
+        rows = admin_client.get(measure.link).context["cl"].result_count if measure.link else None
+        assert rows == said, (title, measure)
+        compared += 1
+    assert compared > 30
+    roi = dict(measures)["ROI"]
+    assert roi.value.endswith("×")
+    assert admin_client.get(page["campaigns"][0].measures[-1].link).status_code == 200
 
 
 def test_planned_messages_are_those_of_the_next_day(admin_client: Client) -> None:
     delivery("scheduled", scheduled_at=NOW + timedelta(hours=23))
     delivery("scheduled", scheduled_at=NOW + timedelta(hours=25))
     delivery("sent", sent_at=NOW)
-    assert shown(admin_client)["next"]["total"] == "1"
-    assert ("SMS", "1") in shown(admin_client)["next"]["channels"]
+    planned = shown(admin_client)["next"]
+    assert planned["total"] == "1"
+    (sms,) = (link for name, count, link in planned["channels"] if (name, count) == ("SMS", "1"))
+    for link in (planned["link"], sms):
+        assert admin_client.get(link).context["cl"].result_count == 1
 
 
 def test_chart_has_a_bar_for_each_day(admin_client: Client) -> None:

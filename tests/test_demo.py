@@ -16,18 +16,20 @@ import time_machine
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from campaigns.models import CampaignAnalytics, CampaignEnrollment, EnrollmentStatus
+from campaigns.analytics.roi import roi
+from campaigns.models import Campaign, CampaignAnalytics, CampaignEnrollment, EnrollmentStatus
 from messaging import send
 from messaging.models import (
     DeliveryAttempt,
     DeliveryStatus,
     MessageDelivery,
+    ProviderAccount,
     ProviderEvent,
     SandboxMessage,
     SkipReason,
     UnsubscribeRecord,
 )
-from reengage.demo import load, serve, summary
+from reengage.demo import load, money, serve, summary
 from reengage.demo.generate import Sample
 from segments.models import Doctor, ImportRejection, ImportRun
 
@@ -169,6 +171,17 @@ class TestMonth:
                 if max(enrollment.enrolled_at, ten) < NOW + timedelta(hours=1)
             }
             assert {d.campaign_message_id for d in enrollment.deliveries.all()} == expected
+
+    def test_every_campaign_has_a_return_on_investment(self, said: str) -> None:
+        assert said
+        span = (NOW.date() - 31 * DAY, NOW.date())
+        for campaign in Campaign.objects.all():
+            found = roi(campaign, *span)
+            assert found.ratio, campaign
+            assert not found.cost.unpriced
+            assert (found.cost.unmeasured, found.cost.at_present_price) == (0, 0)
+        sms = ProviderAccount.objects.get(channel="sms")
+        assert sms.price_per_message == money.PRICES["sms"]
 
     def test_summary_adds_up(self, said: str) -> None:
         found = summary.figures(NOW)

@@ -26,6 +26,9 @@ ADDED_COLUMNS = {
         "min_delivery_rate",
         "paused_at",
         "priority",
+        "proposal",
+        "proposed_at",
+        "proposed_by_id",
         "review_note",
         "rollout_days",
         "rollout_halted",
@@ -117,6 +120,7 @@ ADDED_RULES = {
         "FOREIGN KEY (author_id) REFERENCES auth_user(id)",
         "FOREIGN KEY (changed_by_id) REFERENCES auth_user(id)",
         "FOREIGN KEY (launched_by_id) REFERENCES auth_user(id)",
+        "FOREIGN KEY (proposed_by_id) REFERENCES auth_user(id)",
         "FOREIGN KEY (submitted_by_id) REFERENCES auth_user(id)",
     },
     "campaign_messages": {

@@ -31,6 +31,11 @@ RULES = {
         "PRIMARY KEY (id)",
         "UNIQUE (channel, provider)",
     },
+    "message_costs": {  # its account is not checked: as on the attempts
+        "FOREIGN KEY (step_id) REFERENCES campaign_messages(id)",
+        "PRIMARY KEY (id)",
+        "UNIQUE NULLS NOT DISTINCT (step_id, date, account_id, price)",
+    },
     "send_windows": {
         "FOREIGN KEY (account_id) REFERENCES provider_accounts(id)",
         "PRIMARY KEY (claim_id)",
@@ -53,6 +58,7 @@ TRAILED = (
     "django_celery_beat_periodictask",
     "experiment_variants",
     "experiments",
+    "inbound_replies",
     "keyword_replies",
     "message_templates",
     "provider_accounts",
@@ -110,6 +116,16 @@ def query(statement: str) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement)
         return cursor.fetchall()
+
+
+def test_attempt_keeps_what_it_is_paid_by_and_says_so() -> None:
+    """Both may be empty: no row of before is written anew, and none is read to check it."""
+    with connection.cursor() as cursor:
+        columns = read_catalogue(cursor, "public")["delivery_attempts"].columns
+    assert columns["price"] == ("numeric(8,4)", None, True)
+    assert columns["sms_parts"] == ("smallint", None, True)
+    named = [DeliveryAttempt._meta.get_field(name) for name in ("price", "sms_parts")]
+    assert all(field.help_text for field in named)
 
 
 @pytest.mark.parametrize("table", RULES)

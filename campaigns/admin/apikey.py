@@ -15,6 +15,8 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from campaigns.api import keys
 from campaigns.models import ApiKey, ApiScope
@@ -37,7 +39,7 @@ class KeyForm(ModelForm[ApiKey]):
     """A new key: who uses it, what for, and until when."""
 
     scopes = forms.MultipleChoiceField(
-        choices=ApiScope.choices,
+        choices=[(scope.value, f"{scope.label} ({scope.value})") for scope in ApiScope],
         widget=forms.CheckboxSelectMultiple,
         help_text="Tick what the program needs, no more. Its owner's permissions bound it as well.",
     )
@@ -63,15 +65,6 @@ class ApiKeyAdmin(PageExtrasMixin[ApiKey], ModelAdmin[ApiKey]):
     list_select_related = ("owner",)
     sortable_by = ()
     actions_detail = ("revoke",)
-    add_fieldsets = (
-        (
-            None,
-            {
-                "fields": ("name", "scopes", "expires_at"),
-                "description": "The key is shown once, on the next page: have a safe place ready.",
-            },
-        ),
-    )
     fieldsets = (
         (None, {"fields": ("name", "shown", "owner", "scopes_in_words")}),
         ("Life", {"fields": ("created_at", "expires_at", "last_used_at", "revoked_at")}),
@@ -82,10 +75,29 @@ class ApiKeyAdmin(PageExtrasMixin[ApiKey], ModelAdmin[ApiKey]):
         """Only who may change users makes keys that act as somebody else."""
         if obj is not None:
             return self.fieldsets
-        if not request.user.has_perm(OF_OTHERS):
-            return self.add_fieldsets
-        (name, options), *_ = self.add_fieldsets
-        return ((name, {**options, "fields": ("name", "owner", "scopes", "expires_at")}),)
+        owner = ("owner",) if request.user.has_perm(OF_OTHERS) else ()
+        fields = ("name", *owner, "scopes", "expires_at")
+        return ((None, {"fields": fields, "description": _before_it_is_made()}),)
+
+    def get_form(
+        self,
+        request: HttpRequest,
+        obj: ApiKey | None = None,
+        change: bool = False,  # noqa: FBT001, FBT002  as Django has it
+        **kwargs: Any,
+    ) -> Any:
+        """Without the buttons beside the owner, which make and change users."""
+        form = super().get_form(request, obj, change, **kwargs)
+        if "owner" in form.base_fields:
+            form.base_fields["owner"].widget = form.base_fields["owner"].widget.widget
+        return form
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """With one button that saves: the page after it shows the key, and cannot be left out."""
+        context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """A key is one's own unless somebody says otherwise."""
@@ -94,7 +106,8 @@ class ApiKeyAdmin(PageExtrasMixin[ApiKey], ModelAdmin[ApiKey]):
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Owners who may log in; no buttons that make users."""
         if db_field.name == "owner":
-            kwargs["queryset"] = User.objects.filter(is_active=True).order_by("username")
+            staff = User.objects.filter(is_active=True, is_staff=True)
+            kwargs["queryset"] = staff.order_by("username")
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -146,21 +159,31 @@ class ApiKeyAdmin(PageExtrasMixin[ApiKey], ModelAdmin[ApiKey]):
         return ", ".join(str(ApiScope(scope).label) for scope in key.scopes)
 
     @display(
-        description="state", label={"Works": "success", "Revoked": "danger", "Expired": "warning"}
+        description="state",
+        label={
+            "Works": "success",
+            "Revoked": "danger",
+            "Expired": "warning",
+            "Owner may not log in": "danger",
+        },
     )
     def state(self, key: ApiKey) -> str:
         """Whether it is taken."""
         if key.revoked_at:
             return "Revoked"
-        is_over = key.expires_at is not None and key.expires_at <= timezone.now()
-        return "Expired" if is_over else "Works"
+        if not key.has_owner:
+            return "Owner may not log in"
+        return "Expired" if _is_over(key) else "Works"
 
     def notices(self, request: HttpRequest, obj: ApiKey) -> list[Notice]:
         """Why it does not work, where that is so."""
         if obj.revoked_at:
             return [Notice("error", "It was revoked: programs that send it are refused.")]
-        if not obj.owner.is_active:
+        if not obj.has_owner:
             return [Notice("error", "Its owner may not log in any more: it is refused as well.")]
+        if _is_over(obj):
+            said = "It has expired: programs that send it are refused. Make another one for them."
+            return [Notice("warning", said)]
         return []
 
     @action(description="Revoke", icon="key_off", permissions=["revoke"])
@@ -185,6 +208,19 @@ class ApiKeyAdmin(PageExtrasMixin[ApiKey], ModelAdmin[ApiKey]):
         """With their owners."""
         keys_: QuerySet[ApiKey] = super().get_queryset(request)
         return keys_.select_related("owner")
+
+
+def _is_over(key: ApiKey) -> bool:
+    return key.expires_at is not None and key.expires_at <= timezone.now()
+
+
+def _before_it_is_made() -> SafeString:
+    return format_html(
+        "The key is shown once, on the next page: have a safe place ready. "
+        '<a class="text-primary-600 dark:text-primary-500" href="{}">What programs can do with it'
+        "</a>.",
+        reverse("api-docs"),
+    )
 
 
 def _question(key: ApiKey) -> Confirmation:

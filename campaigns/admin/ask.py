@@ -15,15 +15,21 @@ from reengage.admin_base import AnyAdmin, Table
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One of several ways; `number`: the name of a field that asks for one, 1 to `most`."""
+    """One of several ways; `number`: the name of a field that asks for one, 1 to `most`.
+
+    What is shown is for `number_value`: another number is looked at first, by a button of its own.
+    """
 
     value: str
     label: str
     explained: str
+    facts: Sequence[str] = field(default_factory=list)
+    table: Table | None = None  # opened on demand
     number: str = ""
     number_label: str = ""
     number_value: int = 1
     most: int = 1
+    seen: str = ""  # the token of what is shown, posted back as seen-<value>
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +40,12 @@ class Ask:
     question: str
     button: str
     facts: Sequence[str] = field(default_factory=list)
+    notes: Sequence[str] = field(default_factory=list)  # what to know before the button
     tables: Sequence[Table] = field(default_factory=list)
     problems: Sequence[str] = field(default_factory=list)
     options: Sequence[Option] = field(default_factory=list)
+    options_title: str = "What is to become of it?"
+    chosen: str = ""  # the option that is ticked at first
     reason: str = ""  # label of a place for words
     hidden: Sequence[tuple[str, str]] = field(default_factory=list)  # posted back as they are
     is_dangerous: bool = False

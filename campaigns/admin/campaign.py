@@ -3,6 +3,7 @@
 # ruff: noqa: ARG002  overridden signatures are Django's
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -13,7 +14,7 @@ from django.utils import timezone
 from campaigns import launch, review, schedule
 from campaigns.admin import sequence
 from campaigns.admin.experiment_form import CAN_CHANGE
-from campaigns.admin.lifecycle import LifecycleMixin
+from campaigns.admin.lifecycle import LIVE, LifecycleMixin
 from campaigns.admin.overview import overview
 from campaigns.admin.people import PeopleMixin
 from campaigns.admin.preflight import PreflightMixin
@@ -38,6 +39,21 @@ STATUS_COLOURS = {
     "active": "success",
     "paused": "warning",
     "completed": "info",
+}
+# What a campaign is for in this state; the other buttons are in a menu.
+FIRST_BUTTONS: dict[str, tuple[str, ...]] = {
+    CampaignStatus.DRAFT: ("launch", "submit", "preflight"),
+    CampaignStatus.IN_REVIEW: ("launch", "submit", "preflight"),
+    CampaignStatus.ACTIVE: (
+        "make_change",
+        "widen",
+        "resume_rollout",
+        "pause",
+        "results",
+        "preflight",
+    ),
+    CampaignStatus.PAUSED: ("make_change", "resume", "results", "preflight"),
+    CampaignStatus.COMPLETED: ("results", "copy"),
 }
 
 
@@ -66,6 +82,7 @@ class CampaignAdmin(
         "segment_type",
         "step_count",
         "under_way",
+        "stage",
         "priority",
         "start_date",
         "end_date",
@@ -115,6 +132,10 @@ class CampaignAdmin(
         ("Goal and value", {"fields": (("goal_rate", "goal_days"), "value_per_return")}),
     )
 
+    def first_buttons(self, obj: Campaign) -> Sequence[str]:
+        """By its state."""
+        return FIRST_BUTTONS[obj.status]
+
     def formfield_for_dbfield(
         self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any
     ) -> Any:
@@ -147,6 +168,14 @@ class CampaignAdmin(
     def under_way(self, campaign: Campaign) -> str:
         """Doctors in it now."""
         return f"{campaign.active_total or 0:,}"  # type: ignore[attr-defined]  # annotated
+
+    @display(description="rollout")
+    def stage(self, campaign: Campaign) -> str:
+        """How far it is let in, and whether it has stopped by itself."""
+        if campaign.status not in LIVE:
+            return ""
+        stopped = ", stopped by itself" if campaign.rollout_halted else ""
+        return f"{campaign.rollout_percent} %{stopped}"
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """A completed campaign stays as it was: its figures were made with it."""

@@ -186,6 +186,19 @@ class ExperimentAdmin(PageExtrasMixin[Experiment], ModelAdmin[Experiment]):
             "metric": ExperimentMetric.OPENED if is_email else ExperimentMetric.CLICKED,
         }
 
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: Experiment,
+        form: Any,
+        change: bool,  # noqa: FBT001  as Django has it
+    ) -> None:
+        """Note who wrote it: under four eyes somebody else starts it."""
+        obj.changed_by_id = request.user.pk
+        if not change:
+            obj.author_id = request.user.pk
+        super().save_model(request, obj, form, change)
+
     def get_inlines(self, request: HttpRequest, obj: Experiment | None) -> list[Any]:
         """What has started shows its variants with their results."""
         return [VariantInline] if obj is None or obj.status == ExperimentStatus.DRAFT else []

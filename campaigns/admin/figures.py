@@ -3,10 +3,11 @@
 # ruff: noqa: ARG002  overridden signatures are Django's
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -15,7 +16,7 @@ from django.utils import timezone
 from campaigns import analytics
 from campaigns.admin.why import address as why_address
 from campaigns.admin.why import may_ask_why
-from campaigns.models import CampaignAnalytics, CampaignEnrollment
+from campaigns.models import Campaign, CampaignAnalytics, CampaignEnrollment
 from messaging.models import MessageDelivery
 from reengage.admin_base import (
     ChoicesDropdownFilter,
@@ -75,6 +76,29 @@ class ReachedFilter(DropdownFilter):
         return enrollments
 
 
+class CameBackFilter(DropdownFilter):
+    """Back within so many times 24 hours of the enrolment: goals and cohorts."""
+
+    title = "came back within"
+    parameter_name = "came_back"
+    weeks = (7, 14, 21, 28)
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """The days of each campaign's goal, and whole weeks."""
+        goals = Campaign.objects.order_by().values_list("goal_days", flat=True).distinct()
+        days = sorted({*self.weeks, *(goal for goal in goals if goal)})
+        return [(str(count), f"{count} days") for count in days]
+
+    def queryset(
+        self, request: HttpRequest, enrollments: QuerySet[CampaignEnrollment]
+    ) -> QuerySet[CampaignEnrollment]:
+        """Keep who was back by then; any number of days up to four digits will do."""
+        days = self.value() or ""
+        if not (days.isascii() and days.isdigit() and len(days) < 5):
+            return enrollments
+        return enrollments.filter(converted_at__lte=F("enrolled_at") + timedelta(days=int(days)))
+
+
 @admin.register(CampaignEnrollment)
 class CampaignEnrollmentAdmin(
     DoctorSearchMixin, PageExtrasMixin[CampaignEnrollment], ReadOnlyAdmin[CampaignEnrollment]
@@ -94,6 +118,7 @@ class CampaignEnrollmentAdmin(
         ("campaign", RelatedDropdownFilter),
         ("status", ChoicesDropdownFilter),
         ReachedFilter,
+        CameBackFilter,
         "is_holdout",
     )
     list_select_related = ("doctor", "campaign")

@@ -13,12 +13,14 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 
-from campaigns import launch, overdue, review, rollout
+from campaigns import launch, overdue, proposal, review, rollout
 from campaigns.admin import lifecycle_text as text
+from campaigns.admin import resume_text, revision_text
 from campaigns.admin.ask import Ask, ask
 from campaigns.admin.revision import RevisionMixin
 from campaigns.copy import copy_campaign
 from campaigns.models import Campaign, CampaignStatus
+from campaigns.resumption import Unseen
 from campaigns.transition import NotReady
 from reengage.admin_base import ActionVariant, Confirmation, action, confirm, is_confirmed
 
@@ -36,6 +38,8 @@ class LifecycleMixin(RevisionMixin):
         "send_back",
         "widen",
         "resume_rollout",
+        "make_change",
+        "drop_change",
         "pause",
         "resume",
         "complete",
@@ -52,11 +56,15 @@ class LifecycleMixin(RevisionMixin):
         buttons: list[Any] = super().get_actions_detail(request, object_id)  # type: ignore[misc]
         if campaign is None:
             return []
-        may_launch = review.is_launchable_by(campaign, _user(request))
+        hidden = set()
+        if not review.is_launchable_by(campaign, _user(request)):
+            hidden.add("launch")
+        if proposal.obstacles(campaign, _user(request)):
+            hidden.add("make_change")
         return [
             button
             for button in buttons
-            if fits(button.path, campaign) and (button.path != "launch" or may_launch)
+            if fits(button.path, campaign) and button.path not in hidden
         ]
 
     def has_copy_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -177,14 +185,67 @@ class LifecycleMixin(RevisionMixin):
     def resume(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Paused -> active, with a word on what is overdue."""
 
-        def change(campaign: Campaign) -> str:
-            chosen, days = request.POST.get("choice", ""), request.POST.get("days", "")
+        campaign = self._find(request, object_id)
+        chosen, posted = request.POST.get("choice", ""), request.POST.get("days", "")
+        days = int(posted) if posted.isdecimal() else resume_text.SPREAD_DAYS
+        if is_confirmed(request):
             choice = overdue.Choice(chosen) if chosen in overdue.Choice.values else None
-            number = int(days) if days.isdecimal() else 0
-            return _resumed(campaign, launch.resume(campaign, timezone.now(), choice, number))
+            seen = request.POST.get(f"seen-{chosen}", "")
+            try:
+                self._resume(request, campaign, choice, days, seen)
+            except Unseen as refusal:
+                messages.warning(request, f"Nothing was done yet. {refusal}")
+            else:
+                return redirect("admin:campaigns_campaign_change", campaign.pk)
+        chosen = request.POST.get("look", chosen)
+        question = resume_text.resume_question(campaign, timezone.now(), days, chosen)
+        page = reverse("admin:campaigns_campaign_change", args=[campaign.pk])
+        return ask(self, request, question, page)
+
+    def _resume(
+        self,
+        request: HttpRequest,
+        campaign: Campaign,
+        choice: overdue.Choice | None,
+        days: int,
+        seen: str,
+    ) -> None:
+        def change(campaign: Campaign) -> str:
+            return _resumed(
+                campaign, launch.resume(campaign, timezone.now(), choice, days, seen=seen)
+            )
+
+        self._do(request, campaign, change)
+
+    @action(
+        description="Look at the change",
+        icon="rule",
+        variant=ActionVariant.PRIMARY,
+        permissions=["launch"],
+    )
+    def make_change(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Make the change that waits for a second person."""
+
+        def change(campaign: Campaign) -> str:
+            token = request.POST.get("token", "")
+            done = proposal.accept(campaign, token, timezone.now(), _user(request))
+            return f"“{campaign}” was changed. {' '.join(done.lines)}"
 
         def question(campaign: Campaign) -> Ask:
-            return text.resume_question(campaign, timezone.now())
+            return revision_text.accept_question(campaign, _user(request))
+
+        return self._ask_or_do(request, object_id, question, change)
+
+    @action(description="Drop the change", icon="undo", permissions=["change"])
+    def drop_change(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Withdraw the change that waits, or send it back with a reason."""
+
+        def change(campaign: Campaign) -> str:
+            proposal.send_back(campaign, _user(request), request.POST.get("reason", ""))
+            return f"The change proposed for “{campaign}” is dropped. The campaign is as it was."
+
+        def question(campaign: Campaign) -> Ask:
+            return revision_text.send_back_question(campaign, _user(request))
 
         return self._ask_or_do(request, object_id, question, change)
 
@@ -277,9 +338,11 @@ class LifecycleMixin(RevisionMixin):
         return None
 
     def _do(self, request: HttpRequest, campaign: Campaign, change: Change) -> None:
-        """Call the step function; say what happened, or what is missing."""
+        """Call the step function; say what happened, or what is missing. Raises Unseen alone."""
         try:
             done = change(campaign)
+        except Unseen:
+            raise  # it is asked again
         except NotReady as refusal:
             for problem in refusal.problems:
                 messages.error(request, f"“{campaign}”: nothing was done. {problem}")
@@ -325,6 +388,8 @@ def fits(name: str, campaign: Campaign) -> bool:
         "widen": status in LIVE
         and not campaign.rollout_halted
         and rollout.next_stage(campaign) is not None,
+        "make_change": status in LIVE and campaign.proposal is not None,
+        "drop_change": status in LIVE and campaign.proposal is not None,
         "resume_rollout": status in LIVE and bool(campaign.rollout_halted),
     }
     return shown.get(name, True)

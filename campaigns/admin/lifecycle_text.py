@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from campaigns import launch, overdue, review, rollout
-from campaigns.admin.ask import Ask, Option
+from campaigns import launch, proposal, review, rollout
+from campaigns.admin.ask import Ask
 from campaigns.admin.preflight_text import warning_facts
 from campaigns.enroll import waiting
 from campaigns.estimate import Estimate, estimate
 from campaigns.models import Campaign, CampaignEnrollment, CampaignStatus
 from reengage.admin_base import Confirmation, Notice, Table
-
-SPREAD_DAYS = 7  # what the page suggests
 
 
 def launch_question(campaign: Campaign, now: datetime, user: User) -> Ask:
@@ -46,10 +45,11 @@ def _people(campaign: Campaign, found: Estimate, now: datetime) -> list[str]:
     when = "within the hour"
     if campaign.start_date and campaign.start_date > now:
         when = f"from {_at(campaign.start_date)} on"
+    days = campaign.inactivity_days
+    quiet = f"quiet for at least {days} day{'' if days == 1 else 's'} " if days else ""
     everybody = (
         f"{who.total:,} doctors of the segment “{campaign.get_segment_type_display()}” are "
-        f"enrolled {when}: those quiet for at least {campaign.inactivity_days} days who have not "
-        "opted out."
+        f"enrolled {when}: those {quiet}who have not opted out."
     )
     lines = [everybody]
     if campaign.rollout_percent < rollout.ALL:
@@ -59,8 +59,9 @@ def _people(campaign: Campaign, found: Estimate, now: datetime) -> list[str]:
         )
     if campaign.holdout_percent:
         lines.append(
-            f"{who.holdout:,} of them are the holdout ({campaign.holdout_percent} %): they are "
-            "never written to. Who is in it is settled when a doctor is enrolled."
+            f"{who.holdout:,} of them {'is' if who.holdout == 1 else 'are'} in the holdout "
+            f"({campaign.holdout_percent} %), to which nothing is ever sent. Who is in it is "
+            "settled when a doctor is enrolled."
         )
     return lines
 
@@ -77,16 +78,29 @@ def _costs(found: Estimate) -> Table:
         (
             one.label,
             f"{one.messages:,}",
-            f"{one.units:,}",
+            f"{one.expected:,}",
+            f"{one.expected_units:,}",
             _rupees(one.price) if one.price else "no price",
+            _rupees(one.expected_cost),
             _rupees(one.cost),
         )
         for one in found.channels
     ]
-    rows.append(("Together", f"{found.messages:,}", "", "", _rupees(found.cost)))
+    together = (f"{found.messages:,}", f"{found.expected:,}", "", "")
+    costs = (_rupees(found.expected_cost), _rupees(found.cost))
+    rows.append(("Together", *together, *costs))
     return Table(
-        title=f"At most {found.messages:,} messages for about {_rupees(found.cost)}",
-        headers=("Channel", "Messages, at most", "Paid for", "Price of one", "Cost"),
+        title=f"At most {found.messages:,} messages for about {costs[1]}; within caps and hours "
+        f"about {found.expected:,} will go out, for about {costs[0]}",
+        headers=(
+            "Channel",
+            "At most",
+            "Will go out",
+            "Paid for",
+            "Price of one",
+            "Cost",
+            "Cost, at most",
+        ),
         rows=rows,
         empty="Nobody is written to.",
     )
@@ -150,58 +164,6 @@ def _in_the_air(stopped: launch.Stopped) -> list[str]:
     count = f"{stopped.sending:,} messages"
     said = f"{count} are being handed over at this moment and can't be called back."
     return [said] if stopped.sending else []
-
-
-def resume_question(campaign: Campaign, now: datetime) -> Ask:
-    """What is overdue, and each way with its figures."""
-    held = overdue.overdue(campaign, now)
-    facts = [f"Paused since {_at(held.since)}."]
-    if held.messages:
-        facts.append(
-            f"The day of {held.messages:,} messages to {held.people:,} doctors has passed "
-            "meanwhile. They are not sent unless you say so."
-        )
-    else:
-        facts.append("No message's day has passed meanwhile: everything goes on where it was.")
-    return Ask(
-        title=f"Resume: {campaign}",
-        question="Doctors are enrolled and written to again.",
-        button="Resume",
-        facts=facts,
-        problems=launch.problems(campaign, now),
-        options=_options(held, now) if held.messages else [],
-    )
-
-
-def _options(held: overdue.Overdue, now: datetime) -> list[Option]:
-    to_come = held.to_come - held.messages
-    spread = _day(held.last_day_spread(now, SPREAD_DAYS))
-    return [
-        Option(
-            "skip",
-            "Skip what is overdue",
-            f"{held.messages:,} messages are skipped; the {to_come:,} to come stay on their days. "
-            f"The last one goes out on {_day(held.last_day_skipped)}.",
-        ),
-        Option(
-            "shift",
-            "Shift the rest of the sequence",
-            f"{held.to_come:,} messages to {held.people_to_come:,} doctors move by {held.days} "
-            f"days; nothing is skipped. The last one goes out on {_day(held.last_day_shifted)}.",
-        ),
-        Option(
-            "spread",
-            "Spread what is overdue",
-            f"{held.messages:,} messages go out over the next days, beginning tomorrow, within the "
-            f"frequency caps; what finds no room is skipped. The {to_come:,} to come stay on their "
-            f"days and may overtake them. Over {SPREAD_DAYS} days the last one goes out on "
-            f"{spread}.",
-            number="days",
-            number_label="Over how many days?",
-            number_value=SPREAD_DAYS,
-            most=overdue.MOST_DAYS,
-        ),
-    ]
 
 
 def widen_question(campaign: Campaign, now: datetime) -> Ask:
@@ -286,7 +248,38 @@ def notices(campaign: Campaign, user: User) -> list[Notice]:
         paused = " The campaign is paused." if campaign.status == CampaignStatus.PAUSED else ""
         title = f"The rollout stopped at {campaign.rollout_percent} %.{paused}"
         found.append(Notice("error", title, [campaign.rollout_halted]))
+    if campaign.status in LIVE:
+        found += _change_notices(campaign, user)
     return found
+
+
+LIVE = (CampaignStatus.ACTIVE, CampaignStatus.PAUSED)
+
+
+def _change_notices(campaign: Campaign, user: User) -> list[Notice]:
+    """A change that waits for a second person, or was sent back; under four eyes, that it will."""
+    waiting = proposal.pending(campaign)
+    if waiting is None:
+        note = campaign.review_note
+        return [Notice("warning", "A proposed change was sent back", [note])] if note else []
+    since = f" since {_at(waiting.at)}" if waiting.at else ""
+    title = f"A change by {waiting.who} waits for a second person{since}. Nothing is changed yet."
+    may_make = user.has_perm("campaigns.launch_campaign") and not waiting.is_stale
+    drop = _link(campaign, "drop_change", "Withdraw it" if waiting.by == user else "Send it back")
+    if waiting.is_stale:
+        last = format_html("{} {}.", proposal.STALE, drop)
+    elif may_make and waiting.by != user:
+        last = format_html(
+            "{} and make it. {}.", _link(campaign, "make_change", "Look at it"), drop
+        )
+    else:
+        last = format_html("Somebody else who may launch has to look at it. {}.", drop)
+    return [Notice("warning", title, [*waiting.lines, last])]
+
+
+def _link(campaign: Campaign, button: str, words: str) -> SafeString:
+    address = reverse(f"admin:campaigns_campaign_{button}", args=[campaign.pk])
+    return format_html('<a class="underline" href="{}">{}</a>', address, words)
 
 
 def _review_notice(campaign: Campaign, user: User) -> Notice:
@@ -352,7 +345,3 @@ def _light(state: rollout.State) -> SafeString:
 
 def _at(moment: datetime) -> str:
     return f"{timezone.localtime(moment):%d %b %Y %H:%M}"
-
-
-def _day(day: date | None) -> str:
-    return f"{day:%d %b %Y}" if day else "no day: nothing is left to come"

@@ -83,7 +83,9 @@ class PeopleMixin(AnyAdmin):
         ]
 
     def people_view(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        """The counts; `why` lists the doctors of one class; `part` is for the campaign's page."""
+        """`why` lists the doctors of a class. Else the counts: `part` alone, for a page that is
+        open; `counts` in their page; without either the page loads them.
+        """
         campaign = self._viewed(request, object_id)
         now = timezone.now()
         asked = request.GET.get("why", "")
@@ -98,7 +100,8 @@ class PeopleMixin(AnyAdmin):
             context |= listed(campaign, Why(asked), request.GET, now, may_ask_why=may_ask_why)
             template = "campaigns/sequence/people_list.html"
         else:
-            context |= counted(campaign, now, may_list=request.user.has_perm(MAY_SEE_DOCTORS))
+            if "part" in request.GET or "counts" in request.GET:
+                context |= counted(campaign, now, may_list=request.user.has_perm(MAY_SEE_DOCTORS))
             if "part" in request.GET:
                 return TemplateResponse(request, "campaigns/sequence/people_part.html", context)
         context |= {
@@ -124,7 +127,8 @@ class PeopleMixin(AnyAdmin):
 
 def counted(campaign: Campaign, now: datetime, *, may_list: bool) -> dict[str, Any]:
     """The classes in groups whose sums are the segment; the links for who may see doctors."""
-    found = people.people(campaign, now)
+    counted_lately = people.people_lately(campaign, now)
+    found = counted_lately.people
     page = reverse("admin:campaigns_campaign_people", args=[campaign.pk])
 
     def group(title: str, count: int, classes: Sequence[Why]) -> Group:
@@ -151,7 +155,8 @@ def counted(campaign: Campaign, now: datetime, *, may_list: bool) -> dict[str, A
         "condition": condition(campaign, now),
         "segment": list_address("segments_usersegment", segment_type__exact=campaign.segment_type),
         "people_url": page,
-        "now": now,
+        "at": counted_lately.at,
+        "minutes": people.KEPT // 60,
     }
 
 
@@ -204,10 +209,10 @@ def listed(
     """One page of the doctors of a class, in the order of their keys."""
     typed = query.get("after", "")
     after = int(typed) if typed.isascii() and typed.isdecimal() and len(typed) < 10 else 0
-    found = people.members(campaign, asked, now, after=after, size=PAGE + 1)
-    shown = found[:PAGE]
-    doctors = Doctor.objects.in_bulk([member.doctor_id for member in shown])
-    more = urlencode({"why": asked, "after": shown[-1].doctor_id}) if len(found) > PAGE else ""
+    found = people.members(campaign, asked, now, after=after, size=PAGE)
+    doctors = Doctor.objects.in_bulk([member.doctor_id for member in found.members])
+    more = urlencode({"why": asked, "after": found.after}) if found.after is not None else ""
+    is_short = bool(more) and len(found.members) < PAGE
     return {
         "label": asked.label,
         "explained": EXPLAINED[asked],
@@ -215,13 +220,18 @@ def listed(
             "headers": ("Doctor", "Quiet since", "Quiet long enough", "About", ""),
             "rows": [
                 _row(campaign, member, doctors[member.doctor_id], may_ask_why=may_ask_why)
-                for member in shown
+                for member in found.members
                 if member.doctor_id in doctors
             ],
-            "empty": "No doctor (any more): the counts are made anew each time.",
+            "empty": "None among the doctors looked at so far."
+            if is_short
+            else "No doctor (any more): the list is newer than the counts.",
             "more": "",
         },
         "next": f"?{more}" if more else "",
+        "next_words": "Look further: only a part of the segment was looked at"
+        if is_short
+        else "Next page",
         "is_first": not after,
         "first": f"?why={asked}",
     }

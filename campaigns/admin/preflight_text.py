@@ -20,10 +20,10 @@ from campaigns.feasibility import (
     sequence_of,
     tried,
 )
-from campaigns.models import Campaign, CampaignStatus
+from campaigns.models import Campaign, CampaignStatus, Experiment
 from campaigns.preflight import Finding, static
 from campaigns.preflight.counts import KEPT, counts
-from campaigns.preflight.mend import changes
+from campaigns.preflight.mend import changes, obstacles, tests_of
 from messaging.models import Channel
 
 
@@ -34,6 +34,14 @@ class Mark:
     kind: str
     sign: str
     words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A mend. `why_not`: what keeps it from being done now, in place of its button."""
+
+    mend: Mend
+    why_not: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,7 @@ def page(campaign: Campaign, now: datetime) -> dict[str, Any]:
     sequence = sequence_of(campaign)
     run, mends, together = tried(sequence)
     silent, others = _split(found)
+    tests = tests_of(campaign) if mends else []
     return {
         "blocking": [one for one in others if one.level == "blocking"],
         "warnings": [
@@ -62,8 +71,8 @@ def page(campaign: Campaign, now: datetime) -> dict[str, Any]:
         "run": run,
         "channels": [Channel(channel).label for channel in _channels(run)],
         "days": day_rows(run),
-        "mends": mends,
-        "together": _together(run, together),
+        "mends": [Offer(one, obstacles(campaign, sequence, one.sequence, tests)) for one in mends],
+        "together": _together(campaign, run, together, tests),
         "token": digest(campaign),
         "is_launched": campaign.status not in (CampaignStatus.DRAFT, CampaignStatus.IN_REVIEW),
         "in_review": campaign.status == CampaignStatus.IN_REVIEW,
@@ -90,6 +99,7 @@ def counted(campaign: Campaign, now: datetime) -> dict[str, Any]:
         "fine": [one for one in found.findings if one.level == "ok"],
         "crowd": found.crowd,
         "at": found.at,
+        "campaign": campaign,
         "minutes": KEPT // 60,
     }
 
@@ -102,7 +112,9 @@ def _summary(run: Feasibility) -> Finding:
     return Finding("warning", "never_goes", text, "#feasibility", "See why, and what would help")
 
 
-def _together(run: Feasibility, mends: Sequence[Mend]) -> dict[str, Any] | None:
+def _together(
+    campaign: Campaign, run: Feasibility, mends: Sequence[Mend], tests: Sequence[Experiment]
+) -> dict[str, Any] | None:
     """All mends at once: what they change, and what comes of it. None where one does as well."""
     if len(mends) < 2:
         return None
@@ -110,6 +122,7 @@ def _together(run: Feasibility, mends: Sequence[Mend]) -> dict[str, Any] | None:
     return {
         "changes": changes(run.sequence, after.sequence),
         "effect": effect_of(run, after),
+        "why_not": obstacles(campaign, run.sequence, after.sequence, tests),
     }
 
 

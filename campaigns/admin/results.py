@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from campaigns import analytics
-from campaigns.admin import results_text, rows
+from campaigns.admin import results_money, results_text, results_verdict, rows
 from campaigns.admin.period import RANGES, Period, period
 from campaigns.admin.spreadsheet import FIGURES, Section, csv_file, numbers
 from campaigns.analytics.breakdown import StepFigures, by_step
@@ -31,6 +31,7 @@ from campaigns.models import Campaign, CampaignAnalytics, CohortAnalytics, RollU
 from messaging.models import Channel
 from reengage.admin_base import AnyAdmin, action
 
+DAY_COLUMNS = ("Day", *MESSAGE_COLUMNS)
 MAY_SEE = "campaigns.view_campaignanalytics"
 
 
@@ -88,6 +89,12 @@ def results_page(campaign: Campaign, chosen: Period, now: datetime) -> dict[str,
     link = partial(rows.deliveries, day_from=chosen.first, day_to=chosen.last, campaign=campaign)
     people = funnel(campaign, *span, now)
     days = analytics.by_day(*span, campaign)
+    cohorts = cohort_table(campaign, *span, now)
+    (one,) = figures.enrollments
+
+    def of_day(figure: str, day: date) -> str:
+        return rows.deliveries(figure, day, day, campaign)
+
     return {
         "campaign": campaign,
         "period": chosen,
@@ -98,18 +105,26 @@ def results_page(campaign: Campaign, chosen: Period, now: datetime) -> dict[str,
         "cards": results_text.cards(figures, found, people, chosen),
         "funnel": results_text.funnel_rows(campaign, people, chosen),
         "people": people,
+        "held_out": rows.enrollments(*span, campaign, is_holdout__exact="1"),
+        "verdict": results_verdict.sentences(one, found, gain),
         "chart": chart(*span, days),
         "days": days,
+        "day_columns": DAY_COLUMNS,
+        "day_rows": results_text.day_rows(days, of_day),
         "columns": ("Step", *MESSAGE_COLUMNS),
         "steps": [row for one in steps for row in _step_rows(one, link)],
         "step_figures": steps,
         "channel_columns": ("Channel", *MESSAGE_COLUMNS),
         "channels": _channel_rows(figures, link),
         "kpis": figures,
-        "cohorts": cohort_table(campaign, *span, now),
-        "roi": results_text.roi_lines(campaign, found),
-        "cost": found.cost,
-        "lift": results_text.lift_lines(campaign, gain, found),
+        "cohorts": cohorts,
+        "cohort_columns": (
+            *("Enrolled in the week", "People"),
+            *(f"Back within {days} days" for days in cohorts.columns),
+        ),
+        "cohort_rows": results_text.cohort_rows(cohorts, campaign, chosen),
+        "roi": results_money.roi_lines(campaign, found, chosen),
+        "lift": results_money.lift_lines(campaign, gain, found, one, chosen),
     }
 
 

@@ -1,30 +1,21 @@
-"""A campaign's figures in words: cards, funnel, money and lift, each with the rows behind it."""
+"""A campaign's figures in words: cards, funnel and days, each with the rows behind it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
-
-from django.urls import reverse
+from datetime import date
 
 from campaigns.admin import rows
 from campaigns.admin.period import Period
-from campaigns.analytics.figures import Card, Light, Measure, Rate, measure
+from campaigns.admin.results_money import edit_page, roi_measure
+from campaigns.admin.spreadsheet import numbers
+from campaigns.analytics.cohorts import CohortTable, WeekCohort
+from campaigns.analytics.figures import Card, Figures, Light, Measure, Rate, Row, measure
 from campaigns.analytics.funnel import Funnel, Stage
 from campaigns.analytics.kpis import EnrollmentFigures, Kpis
-from campaigns.analytics.roi import Lift, Roi
+from campaigns.analytics.roi import Roi
 from campaigns.models import Campaign
-from messaging.models import Channel
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A sentence, and where to look or what to set."""
-
-    title: str
-    text: str
-    link: str = ""
-    link_text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +30,6 @@ class FunnelRow:
     link: str
 
 
-def rupees(amount: Decimal) -> str:
-    """Such as ₹ 1,204 or ₹ 0.35."""
-    return f"₹ {amount:,.2f}" if abs(amount) < 100 else f"₹ {amount:,.0f}"
-
-
 def cards(figures: Kpis, found: Roi, people: Funnel, chosen: Period) -> list[Card]:
     """The seven campaign metrics of the strategy, and the goal."""
     (one,) = figures.enrollments
@@ -56,44 +42,39 @@ def cards(figures: Kpis, found: Roi, people: Funnel, chosen: Period) -> list[Car
         return rows.enrollments(chosen.first, chosen.last, one.campaign, **filters)
 
     eligible = people.stages[0].people
-    opened = measure(figures.open_rate(), "delivered by WhatsApp and e-mail")
+    opened = measure(
+        figures.open_rate(),
+        "delivered by WhatsApp and e-mail",
+        link=rows.opened(chosen.first, chosen.last, one.campaign),
+    )
     return [
         Card("Enrolled", measure(Rate(one.enrolled, eligible), "eligible", link=who())),
         Card("Delivered", measure(total.delivery_rate, "sent", link=behind("delivered"))),
         Card("Opened", opened),
         Card("Clicked", measure(total.click_rate, "delivered", link=behind("clicked"))),
         Card("Came back", measure(one.conversion_rate, "enrolled", link=who(reached="returned"))),
-        Card("Goal", goal(one)),
+        Card("Goal", goal(one, rows.in_time(one, chosen.first))),
         Card(
             "Opted out", measure(total.unsubscribe_rate, "delivered", link=behind("unsubscribed"))
         ),
-        Card("ROI", roi_measure(one.campaign, found)),
+        Card("ROI", roi_measure(one.campaign, found, "#money")),
     ]
 
 
-def goal(one: EnrollmentFigures) -> Measure:
-    """The campaign's goal, measured on those whose days are over."""
+def goal(one: EnrollmentFigures, link: str) -> Measure:
+    """The campaign's goal, measured on those whose days are over; `link`: to those in time."""
     campaign = one.campaign
     if not campaign.goal_rate or not campaign.goal_days:
-        return Measure("–", "no goal is set", link=_change(campaign))
+        return Measure("–", "no goal is set", link=edit_page(campaign))
     if not one.ripe:
         text = f"nobody enrolled {campaign.goal_days} days ago yet"
         return Measure("–", text, Light("default", f"Too early (goal {campaign.goal_rate} %)"))
-    return measure(one.goal, f"back within {campaign.goal_days} days", campaign.goal_rate)
-
-
-def roi_measure(campaign: Campaign, found: Roi) -> Measure:
-    """The ratio, or what is missing for it."""
-    if found.ratio is None:
-        missing = {
-            "value": ("set what a return is worth", _change(campaign)),
-            "messages": ("nothing was sent yet", ""),
-            "price": ("set what a message costs", _accounts()),
-        }
-        words, link = missing[found.missing]
-        return Measure("–", words, link=link)
-    basis = f"{rupees(found.value or Decimal(0))} for {rupees(found.cost.amount)}"
-    return Measure(f"{found.ratio:,.1f} ×", basis)
+    return measure(
+        one.goal,
+        f"whose {campaign.goal_days} days are over",
+        campaign.goal_rate,
+        link,
+    )
 
 
 def funnel_rows(campaign: Campaign, people: Funnel, chosen: Period) -> list[FunnelRow]:
@@ -120,6 +101,11 @@ def _shares(stage: Stage, people: Funnel) -> str:
     before = stage.of_before
     if before is None:
         return f"{_percent(stage.of_first)} of the eligible"
+    if stage.key == "opened" and people.has_sms:
+        return (
+            f"{_percent(stage.of_first)} of the eligible; no share of the stage before, "
+            "since an SMS does not report opening"
+        )
     if stage.is_part_of_before:
         whole = f" of {before.whole:,}" if before.whole else ""
         return (
@@ -152,7 +138,7 @@ def funnel_numbers(people: Funnel) -> list[tuple[str | int | None, ...]]:
     found: list[tuple[str | int | None, ...]] = []
     for stage in people.stages:
         before = stage.of_before
-        if before is None:
+        if before is None or (stage.key == "opened" and people.has_sms):
             found.append((stage.title, stage.people, None, None, None, None))
         elif stage.is_part_of_before:
             whom = "the stage before"
@@ -164,74 +150,41 @@ def funnel_numbers(people: Funnel) -> list[tuple[str | int | None, ...]]:
     return found
 
 
-def roi_lines(campaign: Campaign, found: Roi) -> list[Line]:
-    """Cost, value, and the ratio of both."""
-    cost = found.cost
-    parts = [
-        f"{Channel(channel).label} {rupees(sum_)}" for channel, sum_ in cost.by_channel.items()
-    ]
-    spent = f"{rupees(cost.amount)} for {cost.messages:,} messages sent"
-    lines = [Line("Cost", f"{spent} ({', '.join(sorted(parts))})" if parts else spent)]
-    if cost.unpriced:
-        without = " and ".join(sorted(cost.unpriced))
-        lines.append(
-            Line("", f"{without} counted as free: no price is set.", _accounts(), "Set prices")
+def day_rows(days: dict[date, Figures], link: Callable[[str, date], str]) -> list[Row]:
+    """Each day's counts; `link` gives the address of the rows behind a figure of a day."""
+    names = ("sent", "delivered", "opened", "clicked", "failed", "unsubscribed")
+    return [
+        Row(
+            f"{day.day} {day:%b %Y}",
+            "",
+            "",
+            [
+                Measure(f"{count:,}", link=link(name, day) if count else "")
+                for name, count in zip(names, numbers(figures), strict=True)
+            ],
         )
-    if "sms" in cost.by_channel:
-        lines.append(Line("", "Each SMS counts as one message: how many parts it had is not kept."))
-    if found.value is None:
-        text = f"{found.returned:,} came back; what one is worth is not set"
-        return [*lines, Line("Value", text, _change(campaign), "Set it")]
-    worth = f"{found.returned:,} came back × {rupees(found.value_each or Decimal(0))}"
-    lines.append(Line("Value", f"{rupees(found.value)} ({worth})"))
-    if found.ratio is not None:
-        lines.append(Line("ROI", f"{found.ratio:,.1f} ₹ of value for each ₹ spent"))
-    return lines
-
-
-def lift_lines(campaign: Campaign, gain: Lift | None, found: Roi) -> list[Line]:
-    """What the messages brought beyond what comes by itself."""
-    if gain is None:
-        text = "No holdout: what would have come by itself is not known."
-        return [Line("", text, _change(campaign), "Set a holdout share")]
-    groups = [
-        Line("Written to", _share(gain.written_to)),
-        Line("Holdout", _share(gain.holdout)),
+        for day, figures in days.items()
+        if figures != Figures()
     ]
-    if not gain.is_enough:
-        return [*groups, Line("", "Too few to tell: each group needs 30 people at least.")]
-    low, middle, high = (f"{100 * x:+.1f}" for x in (gain.low, gain.middle, gain.high))
-    lines = [
-        *groups,
-        Line("Difference", f"{middle} percentage points (95 % sure: {low} to {high})"),
-        Line("", _verdict(gain)),
+
+
+def cohort_rows(table: CohortTable, campaign: Campaign, chosen: Period) -> list[Row]:
+    """Each week's people, and what share of them was back after so many days."""
+    return [_cohort_row(week, table.columns, campaign, chosen) for week in table.weeks]
+
+
+def _cohort_row(week: WeekCohort, columns: list[int], campaign: Campaign, chosen: Period) -> Row:
+    span = (max(week.monday, chosen.first), min(week.sunday, chosen.last), campaign)
+    first, last = week.monday, week.sunday
+    shares = [
+        Measure("not yet")
+        if rate is None
+        else measure(rate, "enrolled", link=rows.enrollments(*span, came_back=str(days)))
+        for days, rate in zip(columns, week.returned, strict=True)
     ]
-    fewest, likeliest, most = gain.returns()
-    span = f"{likeliest:,} (95 % sure: {fewest:,} to {most:,})"
-    lines.append(Line("Brought back by the messages", span))
-    if (ratio := found.of(likeliest)) is not None:
-        ends = f"{found.of(fewest):,.1f} to {found.of(most):,.1f}"
-        lines.append(Line("ROI of these", f"{ratio:,.1f} ₹ for each ₹ spent (95 % sure: {ends})"))
-    return lines
-
-
-def _verdict(gain: Lift) -> str:
-    if not gain.is_told_from_chance:
-        return "Too few to tell: the difference may be chance."
-    if gain.low > 0:
-        return "The messages bring doctors back: more came back than of the holdout."
-    return "Fewer came back than of the holdout: the messages seem to do harm."
-
-
-def _share(rate: Rate) -> str:
-    if rate.percent is None:
-        return "nobody"
-    return f"{rate.percent:.1f} % came back ({rate.part:,} of {rate.whole:,} enrolled)"
-
-
-def _change(campaign: Campaign) -> str:
-    return reverse("admin:campaigns_campaign_change", args=[campaign.pk])
-
-
-def _accounts() -> str:
-    return reverse("admin:messaging_provideraccount_changelist")
+    return Row(
+        f"{first.day} {first:%b} to {last.day} {last:%b %Y}",
+        "",
+        "",
+        [Measure(f"{week.enrolled:,}", link=rows.enrollments(*span)), *shares],
+    )

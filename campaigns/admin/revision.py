@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -12,8 +13,9 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 
-from campaigns import revise
-from campaigns.admin.ask import Ask, ask
+from campaigns import proposal, revise
+from campaigns.admin import opened, revision_text
+from campaigns.admin.ask import ask
 from campaigns.models import Campaign, CampaignMessage
 from campaigns.transition import NotReady
 from reengage.admin_base import AnyAdmin, is_confirmed
@@ -24,6 +26,21 @@ _OF_THE_PAGE = {"csrfmiddlewaretoken", "confirmed", TOKEN}
 
 class RevisionMixin(AnyAdmin):
     """Sends what is saved of an active or paused campaign through `confirm_revision`."""
+
+    change_form_before_template = "campaigns/revision/opened.html"
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Have the form carry what it was opened with; one with errors, what it came with."""
+        page: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
+        campaign = context.get("original")
+        if isinstance(campaign, Campaign) and campaign.status in revise.UNDER_WAY:
+            saved = Campaign.objects.get(pk=campaign.pk)  # a form with errors has written into it
+            names = list(context["adminform"].form.fields)
+            came_with = request.POST.get(opened.NAME, "")
+            context["form_opened"] = came_with or opened.written(saved, names)
+        return page
 
     def changeform_view(
         self,
@@ -38,52 +55,87 @@ class RevisionMixin(AnyAdmin):
             if campaign is not None and campaign.status in revise.UNDER_WAY:
                 if not self.has_change_permission(request, campaign):
                     raise PermissionDenied
-                proposed = self._proposed(request, campaign)
-                if proposed is not None:
-                    return self.confirm_revision(request, campaign, proposed)
+                merged = self._merged(request, campaign)
+                if merged is not None:
+                    return self._revise(request, campaign, merged)
         return super().changeform_view(request, object_id, form_url, extra_context)
 
-    def confirm_revision(
-        self, request: HttpRequest, campaign: Campaign, proposed: revise.Proposed
+    def _revise(
+        self, request: HttpRequest, campaign: Campaign, merged: opened.Merge
     ) -> HttpResponse:
-        """Show what the proposal does, and do it once that is confirmed.
+        """What two people wrote into the same place is asked first, then all goes its way."""
+        page = reverse("admin:campaigns_campaign_change", args=[campaign.pk])
+        if merged.conflicts and _takes_mine(request) is None:
+            question = revision_text.conflicts_question(campaign, merged, _posted(request))
+            return ask(self, request, question, page)
+        return self.confirm_revision(request, campaign, merged.proposed, merged.theirs)
+
+    def confirm_revision(
+        self,
+        request: HttpRequest,
+        campaign: Campaign,
+        proposed: revise.Proposed,
+        theirs: Sequence[str] = (),
+    ) -> HttpResponse:
+        """Show what the proposal does, and do it, or propose it, once that is confirmed.
 
         The page posts the same form again with the token of what it showed, so that it is all
-        checked anew: a campaign that was changed meanwhile is shown anew as well.
+        checked anew: a campaign that was changed meanwhile is shown anew as well. `theirs`: what
+        colleagues changed since the form was opened, which stays.
         """
         now, page = timezone.now(), reverse("admin:campaigns_campaign_change", args=[campaign.pk])
         token = request.POST.get(TOKEN, "")
         problems: list[str] = []
         if is_confirmed(request) and token:
             try:
-                done = revise.apply_revision(campaign, proposed, token, now, _user(request))
+                self._carry_out(request, campaign, proposed, token)
             except NotReady as refusal:
                 problems = refusal.problems
             else:
-                self.log_change(request, campaign, " ".join(done.lines))
-                messages.success(request, f"“{campaign}” was changed. {' '.join(done.lines)}")
                 return redirect(page)
         revision = revise.plan_revision(campaign, proposed, now)
         if revision.is_empty and not problems:
-            messages.info(request, "Nothing was changed.")
+            kept = revision_text.kept_lines(campaign, theirs)
+            messages.info(request, " ".join(("Nothing was changed.", *kept)))
             return redirect(page)
         for problem in problems:
             messages.error(request, problem)
-        question = Ask(
-            title=f"Change “{campaign}” while it is {campaign.get_status_display().lower()}",
-            question="Doctors are under way in it. This is what your change does to them:",
-            button="Change it",
-            facts=revision.lines,
-            problems=revision.problems
-            and (*revision.problems, "Your browser's back button keeps what you typed."),
-            hidden=[*_posted(request), (TOKEN, revision.token)],
-        )
+        hidden = [*_posted(request), (TOKEN, revision.token)]
+        user = _user(request)
+        question = revision_text.revision_question(campaign, revision, theirs, hidden, user)
         return ask(self, request, question, page)
 
-    def _proposed(self, request: HttpRequest, campaign: Campaign) -> revise.Proposed | None:
+    def _carry_out(
+        self, request: HttpRequest, campaign: Campaign, proposed: revise.Proposed, token: str
+    ) -> None:
+        """Make the change, or where two people have to, propose it. Raises NotReady."""
+        now, user = timezone.now(), _user(request)
+        if revise.plan_revision(campaign, proposed, now).needs_second:
+            done = proposal.propose(campaign, proposed, token, now, user)
+            said = f"Proposed: {' '.join(done.lines)}"
+            told = (
+                "Your change is proposed. Nothing is changed until somebody else who may launch "
+                "makes it: tell them."
+            )
+        else:
+            done = revise.apply_revision(campaign, proposed, token, now, user)
+            said = " ".join(done.lines)
+            told = f"“{campaign}” was changed. {said}"
+        self.log_change(request, campaign, said)
+        messages.success(request, told)
+
+    def _merged(self, request: HttpRequest, campaign: Campaign) -> opened.Merge | None:
         """What the posted form asks for; None where it has errors."""
-        form = self.get_form(request, campaign, change=True)(
-            request.POST, request.FILES, instance=campaign
+        saved = Campaign.objects.get(pk=campaign.pk)  # the form writes into the other one
+        came_with = opened.read(request.POST.get(opened.NAME, ""))
+        form_class = self.get_form(request, campaign, change=True)
+        if came_with is None:  # no page of ours: what differs from the database is changed
+            names = list(form_class.base_fields)
+            came_with = opened.read(opened.written(saved, names))
+            assert came_with is not None  # noqa: S101  just written
+        request.POST = opened.without_removed(request.POST, came_with, saved)  # type: ignore[assignment]
+        form = form_class(
+            request.POST, request.FILES, instance=campaign, initial=dict(came_with.fields)
         )
         is_valid = form.is_valid()
         formsets, _ = self._create_formsets(  # type: ignore[attr-defined]  # not in the stubs
@@ -91,41 +143,19 @@ class RevisionMixin(AnyAdmin):
             self.save_form(request, form, change=True) if is_valid else campaign,
             change=True,
         )
+        of_steps = [one for one in formsets if one.model is CampaignMessage]
+        for row in (row for formset in of_steps for row in formset.initial_forms):
+            row.initial.update(came_with.steps.get(row.instance.pk, {}))
         if not (all_valid(formsets) and is_valid):
             return None
-        fields = {name: form.cleaned_data[name] for name in form.changed_data}
-        of_steps = [one for one in formsets if one.model is CampaignMessage]
-        steps = _steps(of_steps[0]) if of_steps else revise.as_it_is(campaign)
-        return revise.Proposed(fields, steps)
+        formset = of_steps[0] if of_steps else None
+        takes_mine = bool(_takes_mine(request))
+        return opened.merge(saved, came_with, form, formset, takes_mine=takes_mine)
 
 
-def _steps(formset: Any) -> tuple[revise.ProposedStep, ...]:
-    """The steps of the page, in their order; what the page does not show stays."""
-    found = []
-    for number, form in enumerate(formset.forms):
-        step: CampaignMessage = form.instance
-        if formset.can_delete and formset._should_delete_form(form):  # noqa: SLF001
-            continue
-        is_new = step._state.adding  # noqa: SLF001  its key is there before it is saved
-        if is_new and not form.has_changed():
-            continue
-        # What did not change, or may not be changed by this person, stays as the database has it.
-        posted = form.cleaned_data if form.has_changed() else {}
-        told = {
-            name: posted.get(name, getattr(step, name))
-            for name in ("sequence_order", "delay_days", "subject_line", "send_from")
-        }
-        template = posted.get("template") or step.template
-        place = told.pop("sequence_order")
-        proposed = revise.ProposedStep(
-            id=None if is_new else step.pk,
-            delay_days=told["delay_days"],
-            template_key=template.template_key,
-            subject_line=told["subject_line"] or "",
-            send_from=told["send_from"],
-        )
-        found.append(((place, told["delay_days"], number), proposed))
-    return tuple(step for _, step in sorted(found, key=lambda entry: entry[0]))
+def _takes_mine(request: HttpRequest) -> bool | None:
+    """Whose value counts where two people changed the same; None: not said yet."""
+    return {"mine": True, "theirs": False}.get(request.POST.get("choice", ""))
 
 
 def _posted(request: HttpRequest) -> list[tuple[str, str]]:

@@ -8,8 +8,9 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
-from campaigns.analytics import local_span
-from campaigns.models import Campaign
+from campaigns.analytics import EnrollmentFigures, local_span
+from campaigns.analytics.figures import REPORTS_OPENING
+from campaigns.models import Campaign, EnrollmentStatus
 
 # A figure of messages and the time that says on which day it counts.
 _FACTS = {
@@ -26,13 +27,17 @@ def deliveries(
 ) -> str:
     """Messages that were sent (delivered, ..., unsubscribed) on these days, both ends included.
 
-    `filters`: channel, step, variant; keys or values as they are stored.
+    `filters`: channel, channels (with commas), step, variant; keys or values as they are stored.
     """
     if figure == "unsubscribed":
         return _opt_outs(day_from, day_to, campaign, **filters)
     start, end = local_span(day_from, day_to)
     query = {f"{_FACTS[figure]}__gte": start.isoformat(), f"{_FACTS[figure]}__lt": end.isoformat()}
-    names = {"channel": "channel__exact", "step": "campaign_message__id__exact"}
+    names = {
+        "channel": "channel__exact",
+        "channels": "channel__in",
+        "step": "campaign_message__id__exact",
+    }
     query |= {names.get(name, f"{name}__id__exact"): value for name, value in filters.items()}
     if campaign:
         query["campaign_message__campaign__id__exact"] = str(campaign.pk)
@@ -57,6 +62,30 @@ def _opt_outs(day_from: date, day_to: date, campaign: Campaign | None, **filters
     }
     query |= {names[name]: str(value) for name, value in filters.items()}
     return f"{reverse('admin:messaging_unsubscriberecord_changelist')}?{urlencode(query)}"
+
+
+def opened(day_from: date, day_to: date, campaign: Campaign | None = None) -> str:
+    """Messages that were opened on these days, on the channels that report it."""
+    return deliveries("opened", day_from, day_to, campaign, channels=",".join(REPORTS_OPENING))
+
+
+def under_way(campaign: Campaign) -> str:
+    """Those who are in the campaign now and not held out, whenever they were enrolled."""
+    query = {
+        "status__exact": EnrollmentStatus.ACTIVE.value,
+        "is_holdout__exact": "0",
+        "campaign__id__exact": str(campaign.pk),
+    }
+    return f"{reverse('admin:campaigns_campaignenrollment_changelist')}?{urlencode(query)}"
+
+
+def in_time(one: EnrollmentFigures, day_from: date) -> str:
+    """Those who came back within the goal's days, of those whose days are over; empty: nobody's."""
+    if one.ripe_until is None:
+        return ""
+    return enrollments(
+        day_from, one.ripe_until, one.campaign, came_back=str(one.campaign.goal_days)
+    )
 
 
 def enrollments(

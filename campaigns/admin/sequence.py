@@ -5,7 +5,8 @@ campaigns/static/campaigns/sequence.js makes the grid; values are data there, ne
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from collections.abc import Sequence as Rows
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +15,7 @@ from django.db import connection
 from django.db.models import Sum
 from django.urls import reverse
 
-from campaigns.feasibility import sequence_of, typical
+from campaigns.feasibility import Lost, Sequence, reaches_others, sequence_of, typical
 from campaigns.models import (
     Campaign,
     CampaignMessage,
@@ -38,13 +39,16 @@ Run = tuple[str, str]  # words, and the variable that they stand for; '': none
 def grid(campaign: Campaign, formset: Any, *, may_edit: bool, may_test: bool) -> dict[str, Any]:
     """Everything the script is told. `formset`: the steps' own, as the page shows it."""
     steps = list(campaign.steps.select_related("template").order_by("sequence_order"))
+    errors = {form.prefix: list(_errors(form)) for form in formset.forms if form.errors}
+    told = {words for of_step in errors.values() for words in of_step}
     return {
         "prefix": formset.prefix,
         "editable": may_edit,
         "channels": [{"key": key, "label": Channel(key).label} for key in campaign.channel_order],
         "templates": _templates(campaign, steps),
         "steps": _steps(campaign, steps, may_test=may_test),
-        "errors": {form.prefix: list(_errors(form)) for form in formset.forms if form.errors},
+        "errors": errors,
+        "problems": [str(words) for words in formset.non_form_errors() if str(words) not in told],
         "figures": reverse("admin:campaigns_campaign_figures", args=[campaign.pk]),
     }
 
@@ -56,9 +60,10 @@ def _errors(form: Any) -> Iterator[str]:
 
 
 def _steps(
-    campaign: Campaign, steps: Sequence[CampaignMessage], *, may_test: bool
+    campaign: Campaign, steps: Rows[CampaignMessage], *, may_test: bool
 ) -> dict[str, dict[str, Any]]:
-    never = {lost.step.number: lost.words for lost in typical(sequence_of(campaign, steps)).lost}
+    planned = sequence_of(campaign, steps)
+    never = {lost.step.number: _never(planned, lost) for lost in typical(planned).lost}
     tests: dict[Any, list[dict[str, Any]]] = {}
     going = Experiment.objects.filter(campaign=campaign).exclude(status=ExperimentStatus.ENDED)
     for test in going.order_by("pk"):
@@ -83,6 +88,16 @@ def _steps(
         }
         for step in steps
     }
+
+
+def _never(sequence: Sequence, lost: Lost) -> str:
+    """A message that some get all the same says who does not: its card counts what was sent."""
+    if not reaches_others(sequence, lost.step):
+        return lost.words
+    return (
+        "Never goes out to doctors reachable on every channel; it reaches the others. For the "
+        f"former {lost.why}."
+    )
 
 
 def _templates(campaign: Campaign, steps: Iterable[CampaignMessage]) -> dict[str, dict[str, Any]]:

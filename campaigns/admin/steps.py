@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.http import HttpRequest
 
 from campaigns.models import Campaign, CampaignMessage, CampaignStatus
+from campaigns.revise import UNDER_WAY
 from messaging.models import MessageTemplate
 from reengage.admin_base import (
     InlineFormSet,
@@ -149,6 +151,18 @@ class StepInline(TabularInline[CampaignMessage, Campaign]):
             field.widget = getattr(field.widget, "widget", field.widget)
         return field
 
+    def get_formset(
+        self, request: HttpRequest, obj: Campaign | None = None, **kwargs: Any
+    ) -> type[Any]:
+        """Where doctors are under way, what a step has sent does not keep it from being removed.
+
+        There it is taken out of use, and its messages stay (campaigns/revise.py).
+        """
+        made: type[Any] = super().get_formset(request, obj, **kwargs)
+        is_under_way = obj is not None and obj.status in UNDER_WAY
+        made.form = _kept(made.form) if is_under_way else _telling(made.form)
+        return made
+
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Until it is over; what that does to doctors under way is asked first (revision.py)."""
         return super().has_change_permission(request, obj) and _is_editable(obj)
@@ -160,6 +174,32 @@ class StepInline(TabularInline[CampaignMessage, Campaign]):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Until it is over; what that does to doctors under way is asked first (revision.py)."""
         return super().has_delete_permission(request, obj) and _is_editable(obj)
+
+
+def _kept(form: type[Any]) -> type[Any]:
+    """The form of a step whose row stays when it is removed: Django need not look what hangs on."""
+
+    class KeptForm(form):  # type: ignore[misc]  # made by Django
+        def hand_clean_DELETE(self) -> None:  # noqa: N802  Django's
+            """Nothing is deleted."""
+
+    return KeptForm
+
+
+def _telling(form: type[Any]) -> type[Any]:
+    """The form of a step that says itself why it can't be deleted, not its formset alone."""
+
+    class TellingForm(form):  # type: ignore[misc]  # made by Django
+        def hand_clean_DELETE(self) -> None:  # noqa: N802  Django's
+            """Refuse as Django does."""
+            try:
+                super().hand_clean_DELETE()
+            except ValidationError as error:
+                if not self.non_field_errors():  # asked more than once
+                    self.add_error(None, error)
+                raise
+
+    return TellingForm
 
 
 def _is_editable(campaign: Campaign | None) -> bool:

@@ -12,9 +12,10 @@ from django.utils.timezone import localtime
 
 from campaigns.models import EnrollmentStatus
 from campaigns.why import Step, Why
-from messaging import accounts
+from messaging import accounts, gates
 from messaging.admin.account import state_of, state_words
 from messaging.caps import WEEK
+from messaging.gates import Gate
 from messaging.models import DeliveryStatus, MessageDelivery, ProviderAccount, SkipReason
 from messaging.plan import moment
 from messaging.policy import Skip, Verdict
@@ -41,6 +42,11 @@ _MENDS = {
     "caps": (
         "There is room again when messages below no longer count; or move a step to another day.",
         "caps",
+    ),
+    "account": ("Resume the account: what is still in time goes then.", "account"),
+    "variables": (
+        "Add what is missing to the doctor's data, or a default for it to the template.",
+        "template",
     ),
     "before": ("", "campaign"),
     "quiet": ("", "campaign"),
@@ -98,7 +104,8 @@ def _not_under_way(why: Why) -> str:
 def _because(one: Message) -> str:
     decision = one.decision
     if isinstance(decision, Skip):
-        said = SkipReason(decision.reason).label.lower().replace("the doctor had", "the doctor has")
+        label = SkipReason(decision.reason).label  # of what is past; this is to come
+        said = (label[0].lower() + label[1:]).replace(" had ", " has ").replace(" was ", " is ")
         return f"{said}: {refusal(decision)}" if refusal(decision) else said
     return refusal(decision)
 
@@ -165,16 +172,13 @@ def _past(one: Step, why: Why) -> Line:
     level = "danger" if trouble else "warning" if delivery.status == "skipped" else "info"
     if delivery.status in ("delivered", "opened", "clicked"):
         level = "success"
-    trace = [
-        (str(gate.get("gate", "")), str(gate.get("verdict", "")), str(gate.get("detail", "")))
-        for gate in delivery.trace or []
-    ]
+    trace = gates.recorded(delivery)
     return _line(one, delivery.get_status_display(), level, when(at, why), detail, "", trace)
 
 
 def _coming(one: Step, message: Message, why: Why) -> Line:
     decision = message.decision
-    trace = [_gate(verdict) for verdict in decision.trace] if decision else []
+    trace = [_gate(verdict) for verdict in decision.trace] if decision else ()
     if message.goes:
         return _going(one, message, why, trace)
     mend = _mend(message.held_by[-1], why, one) if message.held_by else ""
@@ -184,10 +188,12 @@ def _coming(one: Step, message: Message, why: Why) -> Line:
         due = f"Due {when(moment(message.step.due), why)}"
         return _line(one, "Will not go", "danger", due, said, mend, trace)
     said = refusal(decision)
-    return _line(one, "Waits", "warning", "No time yet", said[:1].upper() + said[1:], mend, trace)
+    return _line(
+        one, "Waits", "warning", "No time yet", f"{said[:1].upper()}{said[1:]}.", mend, trace
+    )
 
 
-def _going(one: Step, message: Message, why: Why, trace: list[tuple[str, str, str]]) -> Line:
+def _going(one: Step, message: Message, why: Why, trace: Sequence[Gate]) -> Line:
     """A message that goes, with what holds it till then: foreseen, or found by the sender."""
     stored = one.delivery.trace or [] if one.delivery else []
     found = [gate for gate in stored if gate.get("verdict") == "defer"]
@@ -207,8 +213,8 @@ def _mend(gate: str, why: Why, one: Step) -> str:
     return format_html("{} {}", words, _place(place, why, one)) if words else ""
 
 
-def _gate(verdict: Verdict) -> tuple[str, str, str]:
-    return verdict.gate, verdict.verdict, verdict.detail
+def _gate(verdict: Verdict) -> Gate:
+    return gates.gate_of(verdict.gate, verdict.verdict, verdict.detail)
 
 
 def _line(  # noqa: PLR0913, PLR0917  a line has this many parts
@@ -218,10 +224,9 @@ def _line(  # noqa: PLR0913, PLR0917  a line has this many parts
     at: str,
     explained: str,
     mend: str,
-    trace: Sequence[tuple[str, str, str]],
+    trace: Sequence[Gate],
 ) -> Line:
-    words = {"pass": "yes", "defer": "not yet", "skip": "no"}
-    said = [(gate.capitalize(), words.get(verdict, verdict), text) for gate, verdict, text in trace]
+    said = [(gate.check, gate.answer, gate.because) for gate in trace]
     title = one.step.template.title or one.step.template_id
     return Line(one.label, title, state, level, at, explained, mend, said, one.delivery)
 
@@ -244,9 +249,13 @@ def _place(place: str, why: Why, one: Step | None = None) -> str:
     if place in lists:
         model, text = lists[place]
         return _anchor(list_address(model, doctor__id__exact=key), text)
-    if place == "schedules":
-        address = reverse("admin:django_celery_beat_periodictask_changelist")
-        return _anchor(address, "Open the schedules")
+    pages = {
+        "account": ("messaging_provideraccount", "Open the accounts"),
+        "schedules": ("django_celery_beat_periodictask", "Open the schedules"),
+    }
+    if place in pages:
+        model, text = pages[place]
+        return _anchor(reverse(f"admin:{model}_changelist"), text)
     return ""
 
 
@@ -274,7 +283,7 @@ def used_table(why: Why) -> Table:
 
 def notices(why: Why) -> list[Notice]:
     """What holds whole channels, which no message can know beforehand."""
-    channels = {one.step.channel for one in why.steps if one.coming and one.coming.goes}
+    channels = {one.step.channel for one in why.steps if one.coming and one.coming.waits_or_goes}
     found = []
     for account in ProviderAccount.objects.filter(channel__in=channels).order_by("channel"):
         if accounts.is_used(account) and state_of(account, why.now) in ("paused", "waits"):

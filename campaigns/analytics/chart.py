@@ -71,10 +71,10 @@ def chart(first: date, last: date, days: dict[date, Figures]) -> Chart | None:
 
 
 def _round_up(value: int) -> int:
-    """The next of 2, 4, 6, 8, 10, 20, 40 and so on, so that half of it is a whole number."""
+    """The next of 2, 4, 6, 8, 10, 20, 30, 40, 50 and so on: half of it is a whole number."""
     scale = 1
     while True:
-        for leading in (2, 4, 6, 8, 10):
+        for leading in (2, 4, 6, 8, 10) if scale == 1 else (2, 3, 4, 5, 6, 8, 10):
             if value <= leading * scale:
                 return leading * scale
         scale *= 10

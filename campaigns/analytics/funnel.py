@@ -10,7 +10,14 @@ from django.db.models import Exists, OuterRef, Q, Sum
 
 from campaigns.analytics.figures import Rate
 from campaigns.analytics.people import PEOPLE
-from campaigns.models import Campaign, CampaignEnrollment, CohortAnalytics, RollUpMark
+from campaigns.models import (
+    Campaign,
+    CampaignEnrollment,
+    CampaignMessage,
+    CohortAnalytics,
+    RollUpMark,
+)
+from messaging.models import Channel
 from segments.models import UserSegment
 
 KEPT = 60  # seconds; who is in a segment changes at night, who is enrolled every hour
@@ -51,6 +58,7 @@ class Funnel:
     stages: list[Stage]
     holdout: int  # enrolled, never written to
     waiting: int  # in the segment now and never enrolled
+    has_sms: bool  # some may have got SMS only, which report no opening
 
 
 def funnel(campaign: Campaign, day_from: date, day_to: date, now: datetime) -> Funnel:
@@ -87,7 +95,8 @@ def funnel(campaign: Campaign, day_from: date, day_to: date, now: datetime) -> F
                 Rate(people[key], eligible),
             )
         )
-    return Funnel(stages, holdout, waiting)
+    has_sms = CampaignMessage.ever.filter(campaign=campaign, channel=Channel.SMS).exists()
+    return Funnel(stages, holdout, waiting, has_sms)
 
 
 def _waiting(campaign: Campaign, now: datetime) -> int:

@@ -47,6 +47,7 @@ class EnrollmentFigures:
     ripe: int = 0  # of those, on days that are goal_days over
     converted_in_time: int = 0  # of the ripe ones, came back within goal_days
     unsubscribed: int = 0  # of those enrolled in the period
+    ripe_until: date | None = None  # the last day of the ripe ones; None: there is none
 
     @property
     def enrollment_rate(self) -> Rate:
@@ -96,9 +97,19 @@ class Kpis:
         return sum(parts, Rate(0, 0))
 
 
-def kpis(day_from: date, day_to: date, campaign: Campaign | None = None, *, now: datetime) -> Kpis:
-    """Key figures of the days, both ends included: of one campaign, or of all launched ones."""
-    campaigns = [campaign] if campaign else list(launched())
+def kpis(
+    day_from: date,
+    day_to: date,
+    campaign: Campaign | None = None,
+    *,
+    now: datetime,
+    among: Sequence[Campaign] | None = None,
+) -> Kpis:
+    """Key figures of the days, both ends included: of one campaign, or of all launched ones.
+
+    `among`: the launched ones, where the caller has them already.
+    """
+    campaigns = [campaign] if campaign else list(launched() if among is None else among)
     return Kpis(
         channels=_channel_figures(day_from, day_to, campaigns),
         enrollments=_enrollment_figures(day_from, day_to, campaigns, now),
@@ -158,6 +169,7 @@ def _enrollment_figures(
             sum(cohort.returned for cohort in cohorts[campaign.pk]),
             *_in_time(cohorts[campaign.pk], campaign.goal_days, today),
             sum(cohort.unsubscribed for cohort in cohorts[campaign.pk]),
+            _ripe_until(campaign.goal_days, day_from, day_to, today),
         )
         for campaign in campaigns
     ]
@@ -191,11 +203,22 @@ def _in_time(
     """Of the cohorts whose days are over for all: enrolled, and back within the days."""
     if not goal_days:
         return 0, 0
-    term = timedelta(days=goal_days)
-    ripe = [cohort for cohort in cohorts if cohort.date + term < today]
+    ripe = [cohort for cohort in cohorts if cohort.date <= _last_ripe(goal_days, today)]
     return sum(cohort.enrolled for cohort in ripe), sum(
         returned_within(cohort, goal_days) for cohort in ripe
     )
+
+
+def _last_ripe(goal_days: int, today: date) -> date:
+    """Who was enrolled up to this day has had all the days."""
+    return today - timedelta(days=goal_days + 1)
+
+
+def _ripe_until(goal_days: int | None, first: date, last: date, today: date) -> date | None:
+    if not goal_days:
+        return None
+    found = min(last, _last_ripe(goal_days, today))
+    return found if found >= first else None
 
 
 def returned_within(cohort: CohortAnalytics, days: int) -> int:

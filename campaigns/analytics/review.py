@@ -6,16 +6,27 @@ where the difference is more than chance explains.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+import uuid
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, time, timedelta
 
 from django.urls import reverse
+from django.utils.http import urlencode
+from django.utils.timezone import make_aware
 
 from campaigns.analytics.breakdown import StepFigures, by_step
-from campaigns.analytics.figures import CHANNEL_TARGETS, CLOSE, REPORTS_OPENING, Figures, Rate
+from campaigns.analytics.figures import (
+    CHANNEL_TARGETS,
+    CLOSE,
+    ENOUGH,
+    REPORTS_OPENING,
+    Figures,
+    Rate,
+)
 from campaigns.analytics.kpis import EnrollmentFigures, Kpis, kpis, returned_within
 from campaigns.experiments.statistics import Share, difference
-from campaigns.models import Campaign, CampaignStatus, CohortAnalytics
+from campaigns.models import Campaign, CampaignEnrollment, CampaignStatus, CohortAnalytics
 from messaging.models import Channel
 
 WEEK = timedelta(days=7)
@@ -33,6 +44,7 @@ class Finding:
     before: Rate
     target: float
     link: str
+    campaign: str = ""  # empty: all of them
 
     @property
     def change(self) -> str:
@@ -73,7 +85,7 @@ class Finding:
         if not (self.rate.is_enough and self.before.is_enough):
             return f"{said}; {was}: too few to compare"
         sign = {"better": "better than chance explains", "worse": "worse than chance explains"}
-        return f"{said}; {was}: {sign.get(self.change, 'no more than chance')}"
+        return f"{said}; {was}: {sign.get(self.change, 'no difference beyond chance')}"
 
 
 def _percent(rate: Rate, of_what: str) -> str:
@@ -89,6 +101,7 @@ class Review:
     totals: list[tuple[str, int, int]]  # what, in the week, in the week before
     findings: list[Finding]
     too_few: list[Finding] = field(default_factory=list)
+    enough: int = ENOUGH
 
     @property
     def winners(self) -> list[Finding]:
@@ -101,6 +114,14 @@ class Review:
         """The worst first."""
         found = [one for one in self.findings if one.is_laggard]
         return sorted(found, key=lambda one: one.of_target)[:MOST]
+
+    @property
+    def few(self) -> list[tuple[str, str, int]]:
+        """Campaign, its page, and how many of its rates are of too few to tell."""
+        counts = Counter(one.campaign or "All campaigns" for one in self.too_few)
+        # The last of a campaign: its steps come after its goal, which is of other days.
+        links = {one.campaign or "All campaigns": one.link for one in self.too_few}
+        return [(name, links[name], count) for name, count in counts.items()]
 
     @property
     def headline(self) -> str:
@@ -123,7 +144,7 @@ def review(monday: date, now: datetime) -> Review:
     campaigns = [
         one.campaign for one in this.enrollments if one.campaign.status != CampaignStatus.COMPLETED
     ]
-    found = [*_channels(this, before)]
+    found = [*_channels(this, before, f"{reverse('admin:index')}?{_days(monday)}")]
     for campaign in campaigns:
         found += [*_goal(campaign, monday), *_steps(campaign, monday)]
     heard = [one for one in found if one.rate.whole]
@@ -151,21 +172,55 @@ def _totals(monday: date, this: Kpis, before: Kpis) -> list[tuple[str, int, int]
 
 
 def _returns(monday: date) -> int:
-    """Doctors who came back in the week, whenever they were enrolled; without the holdout."""
+    """Those who came back in the week, whenever they were enrolled; without the holdout.
+
+    By the local day of `converted_at`, which the roll-up does not have: it counts returns by times
+    24 hours since the enrolment. It says who may be among them, though, so that not every
+    enrolment there ever was is read (idx_campaign_enrollments_when).
+    """
+    first, end = (make_aware(datetime.combine(day, time())) for day in (monday, monday + WEEK))
+    possible = _may_have_returned(monday)
+    if not possible:
+        return 0
+    since = make_aware(datetime.combine(min(day for _, day in possible), time()))
+    return CampaignEnrollment.objects.filter(
+        campaign__in={campaign for campaign, _ in possible},
+        enrolled_at__gte=since,
+        enrolled_at__lt=end,
+        converted_at__gte=first,
+        converted_at__lt=end,
+        is_holdout=False,
+    ).count()
+
+
+def _may_have_returned(monday: date) -> list[tuple[uuid.UUID, date]]:
+    """Campaign and day of enrolment of the cohorts with a return that may be in the week.
+
+    One n times 24 hours after the enrolment, rounded up, was on the n-th day after it or the day
+    before; a change of the clocks may make that a day more on either side.
+    """
     cohorts = CohortAnalytics.objects.filter(
         is_holdout=False, date__lt=monday + WEEK, returned__gt=0
     )
-    return sum(
-        people
-        for cohort in cohorts.only("date", "returned_after")
-        for day, people in cohort.returned_after.items()
-        if monday <= cohort.date + timedelta(days=int(day)) < monday + WEEK
-    )
+    margin = timedelta(days=1)
+    return [
+        (campaign, day)
+        for campaign, day, after in cohorts.values_list("campaign_id", "date", "returned_after")
+        if any(
+            monday - margin <= day + timedelta(days=int(days)) <= monday + WEEK + margin
+            for days in after
+        )
+    ]
 
 
-def _channels(this: Kpis, before: Kpis) -> list[Finding]:
+def _days(first: date) -> str:
+    """The seven days from this one, as the address of a page of figures has them (period.py)."""
+    last = first + WEEK - timedelta(days=1)
+    return urlencode({"from": first.isoformat(), "to": last.isoformat()})
+
+
+def _channels(this: Kpis, before: Kpis, link: str) -> list[Finding]:
     found = []
-    link = reverse("admin:index") + "?days=7"
     for channel in Channel:
         now, then = this.of_channel(channel), before.of_channel(channel)
         found += _rates(f"{channel.label}, all campaigns", channel, now, then, link)
@@ -182,13 +237,14 @@ def _rates(name: str, channel: str, now: Figures, then: Figures, link: str) -> l
 
 
 def _steps(campaign: Campaign, monday: date) -> list[Finding]:
-    link = results_page(campaign)
+    link = f"{results_page(campaign)}?{_days(monday)}"
     before = {one.step.pk: one.figures for one in _week(campaign, monday - WEEK)}
     found = []
     for one in _week(campaign, monday):
         name = f"{campaign}: {one.step}"
         then = before.get(one.step.pk, Figures())
-        found += _rates(name, one.step.channel, one.figures, then, link)
+        rates = _rates(name, one.step.channel, one.figures, then, link)
+        found += [replace(rate, campaign=str(campaign)) for rate in rates]
     return found
 
 
@@ -204,13 +260,18 @@ def _goal(campaign: Campaign, monday: date) -> list[Finding]:
         _goal_rate(campaign, first, campaign.goal_days) for first in (monday, monday - WEEK)
     )
     basis = f"came back within {campaign.goal_days} days"
-    return [
-        Finding(str(campaign), "Goal", basis, now, then, campaign.goal_rate, results_page(campaign))
-    ]
+    enrolled = _days(_first_enrolled(monday, campaign.goal_days))
+    name, link = str(campaign), f"{results_page(campaign)}?{enrolled}"
+    return [Finding(name, "Goal", basis, now, then, campaign.goal_rate, link, name)]
+
+
+def _first_enrolled(monday: date, goal_days: int) -> date:
+    """The first of the seven days of enrolment whose days to come back were over in the week."""
+    return monday - timedelta(days=goal_days + 1)
 
 
 def _goal_rate(campaign: Campaign, monday: date, goal_days: int) -> Rate:
-    first = monday - timedelta(days=goal_days + 1)
+    first = _first_enrolled(monday, goal_days)
     cohorts = CohortAnalytics.objects.filter(
         campaign=campaign,
         is_holdout=False,

@@ -17,22 +17,49 @@ from django.db.models import Sum
 
 from campaigns.analytics.figures import ENOUGH, Rate
 from campaigns.experiments.statistics import Share, difference
-from campaigns.models import Campaign, CohortAnalytics, StepAnalytics
-from messaging.accounts import account_for
+from campaigns.models import Campaign, CohortAnalytics
+from messaging.accounts import is_used
 from messaging.models import Channel, ProviderAccount
+from messaging.models.delivery import MessageCost
+
+
+@dataclass(slots=True)
+class ChannelCost:
+    """One channel's part of it."""
+
+    amount: Decimal = Decimal(0)
+    messages: int = 0
+    units: int = 0  # what is paid for: parts of SMS, else messages
+    unmeasured: int = 0
+    at_present_price: int = 0
+    free: int = 0  # messages without any price
 
 
 @dataclass(slots=True)
 class Cost:
-    """What the messages of a campaign cost, in rupees, at the accounts' present prices.
+    """What the messages of a campaign cost, in rupees, at the prices when they went out.
 
-    An SMS counts as one message however long it is: its segments are not kept.
+    An SMS costs its price for each of its parts.
     """
 
     amount: Decimal = Decimal(0)
     messages: int = 0
-    by_channel: dict[str, Decimal] = field(default_factory=dict)
-    unpriced: set[str] = field(default_factory=set)  # channels that sent at a price of nothing
+    by_channel: dict[str, ChannelCost] = field(default_factory=dict)
+
+    @property
+    def unpriced(self) -> set[str]:
+        """Labels of channels of which messages count as free, since no price is known."""
+        return {str(Channel(name).label) for name, one in self.by_channel.items() if one.free}
+
+    @property
+    def unmeasured(self) -> int:
+        """SMS that count as one part, since theirs are not known."""
+        return sum(one.unmeasured for one in self.by_channel.values())
+
+    @property
+    def at_present_price(self) -> int:
+        """Messages that went out before a price was set, and count at the present one."""
+        return sum(one.at_present_price for one in self.by_channel.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,33 +127,38 @@ class Lift:
 def costs(day_from: date, day_to: date, campaigns: Sequence[Campaign]) -> dict[uuid.UUID, Cost]:
     """What each campaign's messages of these days cost, both ends included."""
     rows = (
-        StepAnalytics.objects.filter(campaign__in=campaigns, date__range=(day_from, day_to))
+        MessageCost.objects.filter(
+            step__campaign__in=campaigns, date__range=(day_from, day_to), messages__gt=0
+        )
         .order_by()
-        .values_list("campaign_id", "channel", "account_id")
-        .annotate(sent=Sum("total_sent"))
+        .values_list("step__campaign_id", "channel", "account_id", "price")
+        .annotate(Sum("messages"), Sum("units"), Sum("unmeasured"))
     )
-    prices = dict(ProviderAccount.objects.values_list("pk", "price_per_message"))
     found: dict[uuid.UUID, Cost] = defaultdict(Cost)
-    for campaign_id, channel, account_id, sent in rows:
-        price = prices.get(account_id) if account_id else _present_price(channel)
-        _add(found[campaign_id], channel, sent, price or Decimal(0))
+    present = _present_prices()
+    for campaign_id, channel, account_id, price, messages, units, unmeasured in rows:
+        now = present.get(account_id or channel, Decimal(0))
+        paid = now if price is None else price
+        found[campaign_id].amount += paid * units
+        found[campaign_id].messages += messages
+        one = found[campaign_id].by_channel.setdefault(channel, ChannelCost())
+        one.amount += paid * units
+        one.messages += messages
+        one.units += units
+        one.unmeasured += unmeasured
+        one.at_present_price += messages if price is None and now else 0
+        one.free += 0 if paid else messages
     return found
 
 
-def _present_price(channel: str) -> Decimal:
-    """For what went out before attempts named their account."""
-    account = account_for(channel)
-    return account.price_per_message if account else Decimal(0)
-
-
-def _add(cost: Cost, channel: str, sent: int, price: Decimal) -> None:
-    if not sent:
-        return
-    cost.messages += sent
-    cost.amount += price * sent
-    cost.by_channel[channel] = cost.by_channel.get(channel, Decimal(0)) + price * sent
-    if not price:
-        cost.unpriced.add(str(Channel(channel).label))
+def _present_prices() -> dict[int | str, Decimal]:
+    """By account, and by channel for what went out before attempts named their account."""
+    prices: dict[int | str, Decimal] = {}
+    for account in ProviderAccount.objects.only("channel", "provider", "price_per_message"):
+        prices[account.pk] = account.price_per_message
+        if is_used(account):
+            prices[account.channel] = account.price_per_message
+    return prices
 
 
 def roi(campaign: Campaign, day_from: date, day_to: date) -> Roi:

@@ -1,4 +1,4 @@
-"""The roll-up of messages: facts of deliveries -> campaign_analytics and campaign_step_analytics.
+"""The roll-up of messages: facts of deliveries -> daily figures, also by step, and what they cost.
 
 A fact counts on the local day on which it happened. Counting a day again gives the same.
 """
@@ -15,11 +15,11 @@ from django.utils import timezone
 _LOCK = 7_205_001
 
 # The days' present rows go in as nothing, so that a day that lost its facts is written down to 0.
-# The account is that of the attempt that went out: what it cost.
+# Account, price and parts are those of the attempt that went out: what it cost.
 _ROLL_UP = """
     WITH facts AS MATERIALIZED (
-        SELECT s.campaign_id, s.id AS step_id, d.variant_id, a.account_id, d.channel, f.kind,
-               (f.at AT TIME ZONE %(zone)s)::date AS day
+        SELECT s.campaign_id, s.id AS step_id, d.variant_id, a.account_id, a.price, a.sms_parts,
+               d.channel, f.kind, (f.at AT TIME ZONE %(zone)s)::date AS day
         FROM message_deliveries d
         JOIN campaign_messages s ON s.id = d.campaign_message_id
         LEFT JOIN delivery_attempts a ON a.delivery_id = d.id AND a.counts
@@ -37,8 +37,8 @@ _ROLL_UP = """
             AND f.at >= %(start)s AND f.at < %(end)s
         UNION ALL
         SELECT DISTINCT ON (d.id, (u.unsubscribed_at AT TIME ZONE %(zone)s)::date)
-            s.campaign_id, s.id, d.variant_id, a.account_id, d.channel, 'unsubscribed',
-            (u.unsubscribed_at AT TIME ZONE %(zone)s)::date
+            s.campaign_id, s.id, d.variant_id, a.account_id, NULL::numeric, NULL::smallint,
+            d.channel, 'unsubscribed', (u.unsubscribed_at AT TIME ZONE %(zone)s)::date
         FROM unsubscribe_records u
         JOIN message_deliveries d ON d.id = u.delivery_id
         JOIN campaign_messages s ON s.id = d.campaign_message_id
@@ -46,11 +46,14 @@ _ROLL_UP = """
         WHERE u.unsubscribed_at >= %(start)s AND u.unsubscribed_at < %(end)s
             AND u.paused_until IS NULL
         UNION ALL
-        SELECT campaign_id, NULL, NULL, NULL, channel, 'nothing', date
+        SELECT campaign_id, NULL, NULL, NULL, NULL, NULL, channel, 'nothing', date
         FROM campaign_analytics WHERE date BETWEEN %(first)s AND %(last)s
         UNION ALL
-        SELECT campaign_id, step_id, variant_id, account_id, channel, 'nothing', date
+        SELECT campaign_id, step_id, variant_id, account_id, NULL, NULL, channel, 'nothing', date
         FROM campaign_step_analytics WHERE date BETWEEN %(first)s AND %(last)s
+        UNION ALL
+        SELECT NULL, step_id, NULL, account_id, price, NULL, channel, 'unpaid', date
+        FROM message_costs WHERE date BETWEEN %(first)s AND %(last)s
     ), counted AS (
         SELECT campaign_id, step_id, variant_id, account_id, channel, day,
             count(*) FILTER (WHERE kind = 'sent') AS sent,
@@ -59,8 +62,22 @@ _ROLL_UP = """
             count(*) FILTER (WHERE kind = 'clicked') AS clicked,
             count(*) FILTER (WHERE kind = 'failed') AS failed,
             count(*) FILTER (WHERE kind = 'unsubscribed') AS unsubscribed
-        FROM facts
+        FROM facts WHERE kind <> 'unpaid'
         GROUP BY campaign_id, step_id, variant_id, account_id, channel, day
+    ), paid AS (
+        INSERT INTO message_costs AS a (
+            step_id, account_id, price, channel, date, messages, units, unmeasured
+        )
+        SELECT step_id, account_id, price, channel, day,
+            count(*) FILTER (WHERE kind = 'sent'),
+            COALESCE(sum(COALESCE(sms_parts, 1)) FILTER (WHERE kind = 'sent'), 0),
+            count(*) FILTER (WHERE kind = 'sent' AND channel = 'sms' AND sms_parts IS NULL)
+        FROM facts WHERE kind IN ('sent', 'unpaid')
+        GROUP BY step_id, account_id, price, channel, day
+        ON CONFLICT (step_id, date, account_id, price) DO UPDATE SET messages = excluded.messages,
+            units = excluded.units, unmeasured = excluded.unmeasured
+        WHERE (a.messages, a.units, a.unmeasured)
+            IS DISTINCT FROM (excluded.messages, excluded.units, excluded.unmeasured)
     ), steps AS (
         INSERT INTO campaign_step_analytics AS a (
             campaign_id, step_id, variant_id, account_id, channel, date, total_sent,

@@ -99,8 +99,16 @@ class StageOut(Schema):
     title: str
     note: str
     people: int
-    of_before: Rate | None
-    of_first: Rate
+    is_part_of_before: bool = Field(
+        description="All of them are among those of the stage before. False for the first stage, "
+        "and for the last: a doctor comes back with or without a click."
+    )
+    of_before: Rate | None = Field(
+        description="Of those of the stage before, how many got here as well; null for the first "
+        "stage. Its part is `people` where `is_part_of_before`; of those who came back, it is "
+        "those who had clicked."
+    )
+    of_first: Rate = Field(description="Of those who are eligible.")
 
 
 class FunnelOut(Schema):
@@ -178,6 +186,7 @@ def read_funnel(request: Asked, campaign_id: UUID, days: Days) -> dict[str, Any]
             "title": stage.title,
             "note": stage.note,
             "people": stage.people,
+            "is_part_of_before": stage.is_part_of_before,
             "of_before": Rate.of(stage.of_before) if stage.of_before else None,
             "of_first": Rate.of(stage.of_first),
         }

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time
+from datetime import datetime, time
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
+from django.db.models import Sum
+from django.utils import timezone
 from ninja import Schema
 from pydantic import AfterValidator, Field
 
-from campaigns.api.shapes import Hour, In, Moment
-from campaigns.models import Campaign, CampaignMessage, CampaignStatus
-from campaigns.overdue import MOST_DAYS, Choice
+from campaigns import rollout
+from campaigns.api.shapes import Hour, In, Moment, WholeNumber, example
+from campaigns.models import Campaign, CampaignMessage, CampaignStatus, CohortAnalytics
 from messaging.models import Channel
 from segments.models import SegmentType
 
 MOST_STEPS = 200
+LIVE = (CampaignStatus.ACTIVE, CampaignStatus.PAUSED)
 Percent = Annotated[Decimal, Field(ge=0, le=100, max_digits=5, decimal_places=2)]
-SmallNumber = Annotated[int, Field(ge=0, le=32_767)]
+SmallNumber = Annotated[WholeNumber, Field(ge=0, le=32_767)]
 
 
 def _not_blank(name: str) -> str:
@@ -49,7 +52,7 @@ class StepIn(In):
     id: UUID | None = Field(
         default=None, description="Of the step that it is already; leave it out for a new one."
     )
-    day: int = Field(ge=0, le=365, description=told(CampaignMessage, "delay_days"))
+    day: WholeNumber = Field(ge=0, le=365, description=told(CampaignMessage, "delay_days"))
     template: str = Field(
         min_length=1, max_length=100, description="Its key.", examples=["no_show.sms.1"]
     )
@@ -106,19 +109,19 @@ class Settings(In):
     )
     send_from: Hour = Field(default=time(10), description=_campaign("send_from"))
     send_until: Hour = Field(default=time(21), description=_campaign("send_until"))
-    goal_rate: Annotated[int, Field(ge=1, le=100)] | None = Field(
+    goal_rate: Annotated[WholeNumber, Field(ge=1, le=100)] | None = Field(
         default=None, description=_campaign("goal_rate")
     )
-    goal_days: Annotated[int, Field(ge=1, le=32_767)] | None = Field(
+    goal_days: Annotated[WholeNumber, Field(ge=1, le=32_767)] | None = Field(
         default=None, description=_campaign("goal_days")
     )
     value_per_return: Annotated[Decimal, Field(ge=0, max_digits=10, decimal_places=2)] | None = (
         Field(default=None, description=_campaign("value_per_return"))
     )
-    holdout_percent: Annotated[int, Field(ge=0, le=50)] = Field(
+    holdout_percent: Annotated[WholeNumber, Field(ge=0, le=50)] = Field(
         default=0, description=_campaign("holdout_percent")
     )
-    rollout_days: Annotated[int, Field(ge=1, le=32_767)] | None = Field(
+    rollout_days: Annotated[WholeNumber, Field(ge=1, le=32_767)] | None = Field(
         default=None, description=_campaign("rollout_days")
     )
     min_delivery_rate: Percent = Field(
@@ -136,6 +139,21 @@ class Settings(In):
 class CampaignIn(Settings):
     """A new campaign: a draft."""
 
+    model_config = example(
+        name="No-shows of spring",
+        segment_type="no_show",
+        start_date="2026-04-01T10:00:00+05:30",
+        goal_rate=20,
+        goal_days=14,
+        holdout_percent=10,
+        rollout_percent=10,
+        steps=[
+            {"day": 0, "template": "no_show.whatsapp.1"},
+            {"day": 2, "template": "no_show.email.1", "subject": "The recording waits for you"},
+            {"day": 3, "template": "no_show.sms.1", "send_from": "17:00:00"},
+        ],
+    )
+
     name: Name = Field(examples=["No-shows of spring"])
     segment_type: SegmentType = Field(description=_campaign("segment_type"))
     rollout_percent: Literal[10, 25, 50, 100] = Field(
@@ -147,12 +165,16 @@ class CampaignIn(Settings):
 class CampaignChange(Settings):
     """What is to be otherwise. Steps, if given, are all of them, in their order."""
 
+    model_config = example(
+        name="No-shows of spring", send_from="11:00:00", max_unsubscribe_rate="1.5"
+    )
+
     name: Name = ""
     segment_type: SegmentType = Field(
         default=SegmentType.NO_SHOW, description="Of a draft only: it is settled with the launch."
     )
     rollout_percent: Literal[10, 25, 50, 100] = Field(
-        default=100, description="Of a draft only; later it is widened in the admin."
+        default=100, description="Of a draft only; later it is widened (…/rollout/advance)."
     )
     steps: list[StepIn] = Field(default=[], max_length=MOST_STEPS)
 
@@ -160,15 +182,22 @@ class CampaignChange(Settings):
 class CampaignConfirmed(CampaignChange):
     """The change; of a campaign under way with the token of its revision."""
 
+    model_config = example(
+        name="No-shows of spring",
+        send_from="11:00:00",
+        token="6f1c…",  # noqa: S106  of a dry run
+    )
+
     token: str | None = Field(
         default=None,
         max_length=100,
-        description="Of the dry run (…/revision), for a campaign that is active or paused.",
+        description="Of the dry run (…/revision) of this very change, for a campaign that is "
+        "active or paused.",
     )
 
 
 class CampaignRow(Schema):
-    """A campaign in a list."""
+    """A campaign in a list: without its steps, and without `health`, which takes counting."""
 
     id: UUID
     name: str
@@ -184,6 +213,46 @@ class CampaignRow(Schema):
     updated_at: datetime | None
 
 
+class HealthMeasure(Schema):
+    """One rate of the messages of this stage, against its limit."""
+
+    name: str
+    part: int
+    whole: int
+    of: str = Field(description="What the whole is, in words.")
+    percent: float | None = Field(description="Null where there is nothing to take a share of.")
+    limit: Decimal = Field(description="In percent; a setting of the campaign.")
+    limit_is: Literal["least", "most"]
+    state: Literal["good", "broken", "too few"]
+    pauses: bool = Field(description="Where it breaks its limit the campaign is paused, too.")
+
+    @staticmethod
+    def resolve_of(measure: rollout.Measure) -> str:
+        """In words."""
+        return measure.of_what
+
+    @staticmethod
+    def resolve_limit_is(measure: rollout.Measure) -> str:
+        """Of what was delivered the least is bounded, of what went wrong the most."""
+        return "least" if measure.is_floor else "most"
+
+    @staticmethod
+    def resolve_pauses(measure: rollout.Measure) -> bool:
+        """Failures and complaints."""
+        return measure.stops_sending
+
+
+class Health(Schema):
+    """How its messages fare since the present stage of the rollout began."""
+
+    state: Literal["good", "broken", "too few"] = Field(
+        description="too few: not enough messages to tell."
+    )
+    since: datetime
+    measures: list[HealthMeasure]
+    unreported: list[str] = Field(description="Channels whose provider says nothing of delivery.")
+
+
 class CampaignOut(CampaignRow):
     """A campaign."""
 
@@ -196,16 +265,41 @@ class CampaignOut(CampaignRow):
     goal_days: int | None
     value_per_return: Decimal | None
     holdout_percent: int
+    holdout_people: int = Field(
+        description="Enrolled and never written to, when figures were last counted."
+    )
     rollout_days: int | None
     rollout_since: datetime | None
     rollout_halted: str = Field(description=_campaign("rollout_halted"))
+    rollout_next: int | None = Field(
+        description="The share that comes next, in percent; null: everybody is in."
+    )
+    health: Health | None = Field(description="Null: it does not run, and is not paused either.")
     min_delivery_rate: Decimal
     max_failure_rate: Decimal
     max_unsubscribe_rate: Decimal
     max_complaint_rate: Decimal
     submitted_at: datetime | None
-    review_note: str
+    review_note: str = Field(description="Why it was sent back, and by whom.")
     steps: list[Step]
+
+    @staticmethod
+    def resolve_rollout_next(campaign: Campaign) -> int | None:
+        """Of 10, 25, 50 and 100."""
+        return rollout.next_stage(campaign)
+
+    @staticmethod
+    def resolve_holdout_people(campaign: Campaign) -> int:
+        """From the roll-up: there may be many."""
+        cohorts = CohortAnalytics.objects.filter(campaign=campaign, is_holdout=True)
+        return cohorts.aggregate(people=Sum("enrolled"))["people"] or 0
+
+    @staticmethod
+    def resolve_health(campaign: Campaign) -> rollout.Health | None:
+        """Of messages: there are none before the launch, and none to come after the end."""
+        if campaign.status not in LIVE:
+            return None
+        return rollout.health(campaign, timezone.now())
 
     @staticmethod
     def resolve_steps(campaign: Campaign) -> list[CampaignMessage]:
@@ -223,63 +317,13 @@ class CampaignPage(Schema):
 class RevisionOut(Schema):
     """What a change would do to the doctors under way."""
 
-    token: str = Field(description="Send it with the change, if that is what you want.")
+    token: str = Field(
+        description="Send it with the same change, if that is what you want; another one is "
+        "refused with it."
+    )
     lines: list[str] = Field(description="A sentence for each effect.")
     problems: list[str] = Field(description="What keeps it from being done.")
-
-
-class PreflightFinding(Schema):
-    """One thing that was looked at."""
-
-    level: Literal["blocking", "warning", "ok"]
-    key: str = Field(description="For programs; it does not change.")
-    text: str
-    link: str = Field(description="Page of the admin where it is mended.")
-
-
-class Ready(Schema):
-    """Whether it can be launched."""
-
-    ready: bool = Field(description="Nothing blocks it, and the key's owner may launch it.")
-    findings: list[PreflightFinding] = Field(description="Blocking ones first.")
-    approval: list[str] = Field(description="Why the key's owner may not launch it.")
-
-
-class Resume(In):
-    """What becomes of what was to go out in the pause."""
-
-    choice: Choice | None = Field(
-        default=None,
-        description="skip: never sent; shift: everybody's steps move by the days of the pause; "
-        "spread: sent over the next days. Needed where something is overdue.",
+    needs_second: bool = Field(
+        description="Two people make it (setting FOUR_EYES): send it with its token to "
+        "`POST …/proposal`; PATCH refuses it."
     )
-    days: int = Field(default=0, ge=0, le=MOST_DAYS, description="Over how many days to spread.")
-
-
-class OverdueOut(Schema):
-    """What a pause has held up."""
-
-    since: datetime
-    messages: int = Field(description="Whose day has passed.")
-    people: int
-    to_come: int = Field(description="Messages still open, overdue ones among them.")
-    days: int = Field(description="By which `shift` would move the rest.")
-    last_day_skipped: date | None
-    last_day_shifted: date | None
-
-
-class Resumed(Schema):
-    """What was done with what was overdue."""
-
-    campaign: CampaignOut
-    skipped: int
-    moved: int
-
-
-class StoppedOut(Schema):
-    """What its end ended."""
-
-    campaign: CampaignOut
-    people: int = Field(description="Enrolments ended.")
-    skipped: int = Field(description="Scheduled messages skipped.")
-    sending: int = Field(description="Being handed over at this moment: these go out.")

@@ -1,19 +1,19 @@
-"""Campaigns: written, looked at, and led through their life."""
+"""Campaigns: written, copied, changed. lifecycle.py leads them through their life."""
 
 # ruff: noqa: ARG001  ninja hands each operation the request
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from ninja import Router, Status
 
-from campaigns import launch, overdue, review, revise
+from campaigns import revise
 from campaigns.api import audit, drafts
 from campaigns.api.auth import Asked, Key, need
 from campaigns.api.campaign_shapes import (
@@ -22,18 +22,14 @@ from campaigns.api.campaign_shapes import (
     CampaignIn,
     CampaignOut,
     CampaignPage,
-    OverdueOut,
-    Ready,
-    Resume,
-    Resumed,
     RevisionOut,
     StepIn,
-    StoppedOut,
 )
 from campaigns.api.errors import Problem
+from campaigns.api.idempotency import IfOnce, once
 from campaigns.api.pagination import Pages, page
+from campaigns.copy import copy_campaign
 from campaigns.models import ApiScope, Campaign, CampaignStatus
-from campaigns.preflight import findings
 from campaigns.transition import NotReady
 from segments.models import SegmentType
 
@@ -43,9 +39,8 @@ READ = Key(ApiScope.CAMPAIGNS_READ, "campaigns.view_campaign")
 ADD = Key(ApiScope.CAMPAIGNS_WRITE, "campaigns.add_campaign")
 CHANGE = Key(ApiScope.CAMPAIGNS_WRITE, "campaigns.change_campaign")
 DELETE = Key(ApiScope.CAMPAIGNS_WRITE, "campaigns.delete_campaign")
-LAUNCH = Key(ApiScope.CAMPAIGNS_WRITE, "campaigns.launch_campaign")
-STOP = Key(ApiScope.CAMPAIGNS_WRITE, "campaigns.stop_campaign")
 STEP = "campaigns.{}_campaignmessage"
+NOT_UNDER_WAY = "Nobody is under way in it: change it without a token."
 
 
 @router.get("", auth=READ, response=CampaignPage, summary="List campaigns")
@@ -65,21 +60,42 @@ def list_campaigns(
 
 
 @router.post("", auth=ADD, response={201: CampaignOut}, summary="Make a draft")
-def create_campaign(request: Asked, campaign: CampaignIn) -> Status[Campaign]:
+def create_campaign(request: Asked, campaign: CampaignIn, name: IfOnce = None) -> HttpResponse:
     """Nobody is enrolled before it is launched. Its author is the key's owner."""
     if campaign.steps:
         need(request.auth, STEP.format("add"))
     fields = campaign.given()
     fields.pop("steps", None)
-    made = drafts.create(fields, _proposed(campaign.steps), request.auth.owner)
-    audit.note(request.auth, made, "Made.", audit.ADDITION)
-    return Status(201, made)
+
+    def make() -> CampaignOut:
+        made = drafts.create(fields, _proposed(campaign.steps), request.auth.owner)
+        audit.note(request.auth, made, "Made.", audit.ADDITION)
+        return CampaignOut.from_orm(made)
+
+    return once(request, name, make, 201)
+
+
+@router.post(
+    "/{uuid:campaign_id}/copy", auth=ADD, response={201: CampaignOut}, summary="Copy a campaign"
+)
+def copy(request: Asked, campaign_id: UUID, name: IfOnce = None) -> HttpResponse:
+    """A draft with the same settings and steps; without its dates, doctors, figures and tests."""
+
+    def make() -> CampaignOut:
+        campaign = find(campaign_id)
+        if campaign.steps.exists():
+            need(request.auth, STEP.format("add"))
+        draft = copy_campaign(campaign, request.auth.owner)
+        audit.note(request.auth, draft, f"Copied from “{campaign}”.", audit.ADDITION)
+        return CampaignOut.from_orm(draft)
+
+    return once(request, name, make, 201)
 
 
 @router.get("/{uuid:campaign_id}", auth=READ, response=CampaignOut, summary="Read a campaign")
 def read_campaign(request: Asked, campaign_id: UUID) -> Campaign:
     """With its steps."""
-    return _find(campaign_id)
+    return find(campaign_id)
 
 
 @router.patch("/{uuid:campaign_id}", auth=CHANGE, response=CampaignOut, summary="Change a campaign")
@@ -87,22 +103,18 @@ def change_campaign(request: Asked, campaign_id: UUID, change: CampaignConfirmed
     """Settings that are left out stay; steps, if given, are all of them, in their order.
 
     While doctors are under way in it (active, paused), ask first what the change does to them
-    (`…/revision`), and send its token with the same change.
+    (`…/revision`), and send its token with the same change. Where that says `needs_second`, send
+    both to `POST …/proposal` instead.
     """
-    campaign = _find(campaign_id)
+    campaign = find(campaign_id)
     _may_change_steps(request, campaign, change)
+    if campaign.status in revise.UNDER_WAY:
+        _revise(request, campaign, change)
+        return campaign
     fields, proposed = _wanted(campaign, change)
-    if campaign.status not in revise.UNDER_WAY:
+    with transaction.atomic():
         drafts.change(campaign, fields, proposed, request.auth.owner)
         audit.note(request.auth, campaign, f"Changed {', '.join(sorted(change.given()))}.")
-        return campaign
-    if not change.token:
-        said = "Doctors are under way: ask …/revision what this does to them, and send its token."
-        raise Problem(409, said, kind="token-missing")
-    wanted = revise.Proposed(fields, _all_steps(campaign, proposed))
-    now, by = timezone.now(), request.auth.owner
-    done = revise.apply_revision(campaign, wanted, change.token, now, by)
-    audit.note(request.auth, campaign, " ".join(done.lines))
     return campaign
 
 
@@ -114,12 +126,10 @@ def change_campaign(request: Asked, campaign_id: UUID, change: CampaignConfirmed
 )
 def plan_revision(request: Asked, campaign_id: UUID, change: CampaignChange) -> Any:
     """Of a campaign under way: says what becomes of whom. Changes nothing."""
-    campaign = _find(campaign_id)
+    campaign = find(campaign_id)
     if campaign.status not in revise.UNDER_WAY:
-        raise NotReady(["Nobody is under way in it: change it without a token."])
-    fields, proposed = _wanted(campaign, change)
-    wanted = revise.Proposed(fields, _all_steps(campaign, proposed))
-    return revise.plan_revision(campaign, wanted, timezone.now())
+        raise NotReady([NOT_UNDER_WAY])
+    return revise.plan_revision(campaign, _revision(campaign, change), timezone.now())
 
 
 @router.delete("/{uuid:campaign_id}", auth=DELETE, response={204: None}, summary="Delete a draft")
@@ -135,91 +145,41 @@ def delete_campaign(request: Asked, campaign_id: UUID) -> Status[None]:
     return Status(204, None)
 
 
-# --- its life --------------------------------------------------------------------------------
-
-
-@router.get(
-    "/{uuid:campaign_id}/preflight", auth=READ, response=Ready, summary="Can it be launched?"
-)
-def preflight(request: Asked, campaign_id: UUID) -> dict[str, Any]:
-    """Everything that was looked at: what blocks its launch, what is doubtful, what is fine."""
-    campaign = _find(campaign_id)
-    found = findings(campaign, timezone.now())
-    is_new = campaign.status in drafts.EDITED
-    approval = review.obstacles(campaign, request.auth.owner) if is_new else []
-    is_blocked = any(finding.level == "blocking" for finding in found)
-    ready = is_new and not is_blocked and not approval
-    return {"ready": ready, "findings": found, "approval": approval}
-
-
-@router.post(
-    "/{uuid:campaign_id}/submit", auth=CHANGE, response=CampaignOut, summary="Ask for its review"
-)
-def submit(request: Asked, campaign_id: UUID) -> Campaign:
-    """Draft → in review, as it stands now."""
-    by = request.auth.owner
-    return _do(request, campaign_id, "Submitted.", lambda c: review.submit(c, timezone.now(), by))
-
-
-@router.post("/{uuid:campaign_id}/launch", auth=LAUNCH, response=CampaignOut, summary="Launch it")
-def launch_campaign(request: Asked, campaign_id: UUID) -> Campaign:
-    """In review (or draft, where no second person is asked for) → active.
-
-    Doctors are enrolled within the hour. Where four eyes are asked for, the key's owner is
-    somebody else than who made, changed or submitted it.
-    """
-    by = request.auth.owner
-    return _do(request, campaign_id, "Launched.", lambda c: launch.launch(c, timezone.now(), by))
-
-
-@router.post("/{uuid:campaign_id}/pause", auth=STOP, response=CampaignOut, summary="Pause it")
-def pause(request: Asked, campaign_id: UUID) -> Campaign:
-    """Active → paused: nothing is enrolled, scheduled or sent until it is resumed."""
-    return _do(request, campaign_id, "Paused.", lambda c: launch.pause(c, timezone.now()))
-
-
-@router.get(
-    "/{uuid:campaign_id}/overdue",
-    auth=READ,
-    response=OverdueOut,
-    summary="What has a pause held up?",
-)
-def read_overdue(request: Asked, campaign_id: UUID) -> Any:
-    """Of a paused campaign: what a resumption has to decide on."""
-    campaign = _find(campaign_id)
-    if campaign.status != CampaignStatus.PAUSED:
-        raise NotReady(["It is not paused: nothing is held up."])
-    return overdue.overdue(campaign, timezone.now())
-
-
-@router.post("/{uuid:campaign_id}/resume", auth=STOP, response=Resumed, summary="Resume it")
-def resume(request: Asked, campaign_id: UUID, resume: Resume) -> dict[str, Any]:
-    """Paused → active. Nothing overdue is released by itself: say what becomes of it."""
-    campaign = _find(campaign_id)
-    outcome = launch.resume(campaign, timezone.now(), resume.choice, resume.days)
-    audit.note(request.auth, campaign, f"Resumed ({resume.choice or 'nothing was overdue'}).")
-    return {"campaign": campaign, "skipped": outcome.skipped, "moved": outcome.moved}
-
-
-@router.post("/{uuid:campaign_id}/stop", auth=STOP, response=StoppedOut, summary="End it for good")
-def stop(request: Asked, campaign_id: UUID) -> dict[str, Any]:
-    """Active or paused → completed: all enrolments end, what is scheduled is skipped."""
-    campaign = _find(campaign_id)
-    ended = launch.complete(campaign, timezone.now())
-    audit.note(request.auth, campaign, "Ended.")
-    counts = {"people": ended.people, "skipped": ended.skipped, "sending": ended.sending}
-    return {"campaign": campaign, **counts}
-
-
-def _find(campaign_id: UUID) -> Campaign:
+def find(campaign_id: UUID) -> Campaign:
+    """The campaign; Http404 where there is none."""
     return get_object_or_404(Campaign, pk=campaign_id)
 
 
-def _do(request: Asked, campaign_id: UUID, done: str, step: Callable[[Campaign], None]) -> Campaign:
-    campaign = _find(campaign_id)
-    step(campaign)
-    audit.note(request.auth, campaign, done)
-    return campaign
+def confirmed(
+    request: Asked, campaign: Campaign, change: CampaignConfirmed
+) -> tuple[revise.Proposed, str]:
+    """What is wanted of a campaign under way, and the token of the dry run that showed it.
+
+    Problem: 403, the key's owner may not change steps so; 409, no dry run was asked for.
+    """
+    _may_change_steps(request, campaign, change)
+    if not change.token:
+        said = "Doctors are under way: ask …/revision what this does to them, and send its token."
+        raise Problem(409, said, kind="token-missing")
+    return _revision(campaign, change), change.token
+
+
+def _revise(request: Asked, campaign: Campaign, change: CampaignConfirmed) -> None:
+    wanted, token = confirmed(request, campaign, change)
+    try:
+        with transaction.atomic():
+            done = revise.apply_revision(
+                campaign, wanted, token, timezone.now(), request.auth.owner
+            )
+            audit.note(request.auth, campaign, " ".join(done.lines))
+    except NotReady as refusal:
+        if revise.NEEDS_SECOND not in refusal.problems:
+            raise
+        said = (
+            "Two people change what a running campaign sends, to whom or when: send the same to "
+            "POST …/proposal, and somebody else who may launch makes it."
+        )
+        raise Problem(409, said, kind="second-person-needed") from None
 
 
 def _proposed(steps: list[StepIn]) -> tuple[revise.ProposedStep, ...]:
@@ -241,10 +201,10 @@ def _wanted(
     return fields, _proposed(change.steps) if "steps" in change.model_fields_set else None
 
 
-def _all_steps(
-    campaign: Campaign, proposed: tuple[revise.ProposedStep, ...] | None
-) -> tuple[revise.ProposedStep, ...]:
-    return revise.as_it_is(campaign) if proposed is None else proposed
+def _revision(campaign: Campaign, change: CampaignChange) -> revise.Proposed:
+    """Steps that were not sent stay as they are."""
+    fields, steps = _wanted(campaign, change)
+    return revise.Proposed(fields, revise.as_it_is(campaign) if steps is None else steps)
 
 
 def _may_change_steps(request: Asked, campaign: Campaign, change: CampaignChange) -> None:

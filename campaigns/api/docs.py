@@ -47,6 +47,8 @@ def page(request: HttpRequest) -> HttpResponse:
         "deepLinking": True,
         "validatorUrl": None,  # it would be asked over the internet
         "docExpansion": "list",
+        "defaultModelsExpandDepth": 0,  # they stand with each operation
+        "persistAuthorization": False,  # a key stays in no browser
     }
     shown = render(request, "campaigns/api/docs.html", {"settings": settings, "title": api.title})
     shown["Content-Security-Policy"] = POLICY
@@ -55,8 +57,10 @@ def page(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def file(request: HttpRequest, name: str) -> HttpResponseBase:
-    """One of the page's files."""
-    return serve(request, name, document_root=str(FILES))
+    """One of the page's files: the same for everybody, so caches may keep it."""
+    found = serve(request, name, document_root=str(FILES))
+    found["Cache-Control"] = "public, max-age=3600"
+    return found
 
 
 @cache

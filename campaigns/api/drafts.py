@@ -22,7 +22,7 @@ EDITED = (CampaignStatus.DRAFT, CampaignStatus.IN_REVIEW)
 def create(fields: Mapping[str, Any], steps: Sequence[ProposedStep], by: User) -> Campaign:
     """A draft of `by`. Problem (422): a field or a step is wrong, and nothing was made."""
     campaign = Campaign(**fields, author=by, changed_by=by)
-    _check(campaign)
+    check(campaign)
     campaign.save()
     _write_steps(campaign, steps)
     return campaign
@@ -48,7 +48,7 @@ def change(
     for name, value in fields.items():
         setattr(campaign, name, value)
     campaign.changed_by = by
-    _check(campaign)
+    check(campaign)
     campaign.save(update_fields=[*fields, "changed_by", "updated_at"])
     if steps is None and "segment_type" in fields:
         steps = [_proposed(step) for step in campaign.steps.order_by("sequence_order")]
@@ -61,7 +61,8 @@ def _proposed(step: CampaignMessage) -> ProposedStep:
     return ProposedStep(step.pk, step.delay_days, step.template_id, subject, step.send_from)
 
 
-def _check(campaign: Campaign) -> None:
+def check(campaign: Campaign) -> None:
+    """Problem (422): a setting is wrong, or two do not go together."""
     try:
         campaign.full_clean()
     except ValidationError as error:

@@ -40,6 +40,11 @@ PROBLEMS: dict[int, tuple[str, str, str]] = {
     404: ("not-found", "Not found", "There is nothing at this address."),
     405: ("method-not-allowed", "Method not allowed", "This address does not take this method."),
     409: ("conflict", "Not possible now", "This cannot be done as things stand."),
+    411: (
+        "length-required",
+        "Length required",
+        "Say with Content-Length how long the body is: it is not taken in chunks.",
+    ),
     413: ("too-large", "Too large", "Send less at once."),
     415: ("unsupported-media-type", "Unsupported media type", "Send application/json."),
     422: ("invalid", "Invalid", "Some of what was sent is not right; errors says what."),
@@ -69,10 +74,16 @@ class ProblemBody(BaseModel):
     status: int = Field(examples=[422])
     detail: str
     errors: list[Fault] = []
+    figures: dict[str, Any] | None = Field(
+        default=None,
+        description="Of `figures-changed` only: what `…/resume/figures` says now, with its token.",
+    )
 
 
 class Problem(Exception):  # noqa: N818  it is an answer
     """Refuses a request. `kind`: the type's last word, where the status has several."""
+
+    figures: dict[str, Any] | None = None  # to be looked at before it is sent again
 
     def __init__(
         self,
@@ -97,6 +108,7 @@ def answer(problem: Problem) -> HttpResponse:
         status=problem.status,
         detail=problem.detail or usual,
         errors=problem.faults,
+        figures=problem.figures,
     )
     headers = dict(problem.headers)
     if problem.status == 401:

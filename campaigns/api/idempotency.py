@@ -1,4 +1,4 @@
-"""A batch is done once: the same key with the same body gets the same answer.
+"""A request is done once: the same key with the same body gets the same answer.
 
 The answer is stored in the transaction that does the work, so that there is never one without the
 other. A second request with the key waits for the first at the unique index.
@@ -7,53 +7,94 @@ other. A second request with the key waits for the first at the unique index.
 from __future__ import annotations
 
 import hashlib
+import json
 import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, TypeVar
 
 from django.db import OperationalError, connection, transaction
-from django.http import HttpRequest
-from ninja import Header
+from django.db.models import Model, QuerySet
+from django.http import HttpResponse
+from ninja import Header, Schema
+from ninja.responses import NinjaJSONEncoder
+from pydantic import Field
 
+from campaigns.api.auth import Asked
 from campaigns.api.errors import Fault, Problem
 from campaigns.models import ApiBatch, ApiKey
 
 KEPT = timedelta(days=7)
 PATIENCE = timedelta(seconds=10)  # for another request with the same key
 NAME = "Idempotency-Key"
+M = TypeVar("M", bound=Model)
 
+_Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[!-~]+$")]
+_EXAMPLES = ["4f6f0d0c-5a0e-4c0e-9f0e-2f5f9d9f0a11"]
+
+# Of a batch, which has to have one.
 Once = Annotated[
-    str,
+    _Name,
     Header(
         alias=NAME,
-        min_length=1,
-        max_length=200,
-        pattern=r"^[!-~]+$",
         description="Of your own choice, one for each batch, such as a UUID: the batch is done "
         f"once, and sending it again within {KEPT.days} days gets the same answer.",
-        examples=["4f6f0d0c-5a0e-4c0e-9f0e-2f5f9d9f0a11"],
+        examples=_EXAMPLES,
+    ),
+]
+# Of what makes one thing.
+IfOnce = Annotated[
+    _Name | None,
+    Header(
+        alias=NAME,
+        description="Of your own choice, such as a UUID. With it, sending the request again within "
+        f"{KEPT.days} days makes nothing a second time and gets the same answer.",
+        examples=_EXAMPLES,
     ),
 ]
 
 
 def once(
-    request: HttpRequest, key: ApiKey, name: str, work: Callable[[], dict[str, Any]]
-) -> dict[str, Any]:
-    """What `work` answers, or what it answered when this batch came before.
+    request: Asked, name: str | None, work: Callable[[], Schema], status: int = 200
+) -> HttpResponse:
+    """What `work` answers, or what it answered when this request came before.
 
-    Problem: 409, another request with this name is not done yet; 422, it came with another body.
-    An error of `work` undoes it and is not remembered: the batch may be sent again.
+    Without a name it is done each time. Problem: 409, another request with this name is not done
+    yet; 422, it came with another body. An error of `work` undoes it and is not remembered.
     """
+    text = _once(request, name, lambda: _dumped(work().model_dump(by_alias=True)), status)
+    return HttpResponse(text, status=status, content_type="application/json; charset=utf-8")
+
+
+def row_once(request: Asked, name: str | None, rows: QuerySet[M], work: Callable[[], M]) -> M:
+    """The row of `rows` that `work` makes, or made when this request came before, as it is now.
+
+    For what is about a doctor: kept is the row's key alone, so that nothing lies here that an
+    erasure would have to find. Problem: as `once`; 404 where the row is gone.
+    """
+    pk = json.loads(_once(request, name, lambda: _dumped(work().pk), status=200))
+    found = rows.filter(pk=pk).first()
+    if found is None:
+        raise Problem(404, "What this request made is there no more.")
+    return found
+
+
+def _dumped(answer: object) -> str:
+    return json.dumps(answer, cls=NinjaJSONEncoder)
+
+
+@transaction.atomic
+def _once(request: Asked, name: str | None, work: Callable[[], str], status: int) -> str:
+    if name is None:
+        return work()
+    key = request.auth
     digest = hashlib.sha256(f"{request.path}\n".encode() + request.body).hexdigest()
-    with transaction.atomic():
-        batch = ApiBatch(api_key=key, idempotency_key=name, digest=digest, status=200, answer={})
-        if not _claim(batch):
-            return _answered(key, name, digest)
-        done = work()
-        batch.answer = done
-        batch.save(update_fields=["answer"])
-        return done
+    batch = ApiBatch(api_key=key, idempotency_key=name, digest=digest, status=status, answer="")
+    if not _claim(batch):
+        return _answered(key, name, digest)
+    batch.answer = work()
+    batch.save(update_fields=["answer"])
+    return batch.answer
 
 
 def _claim(batch: ApiBatch) -> bool:
@@ -77,14 +118,16 @@ def _set_patience(value: str) -> None:
         cursor.execute("SELECT set_config('lock_timeout', %s, true)", [value])
 
 
-def _answered(key: ApiKey, name: str, digest: str) -> dict[str, Any]:
+def _answered(key: ApiKey, name: str, digest: str) -> str:
     batch = ApiBatch.objects.get(api_key=key, idempotency_key=name)
     if batch.digest != digest:
-        said = f"This {NAME} came with another batch before: choose a new one for a new batch."
+        said = (
+            f"This {NAME} came with another request before, to another address or with another "
+            "body: choose a new one for a new request."
+        )
         fault = Fault(detail=said, parameter=NAME)
         raise Problem(422, said, [fault], kind="idempotency-key-reused")
-    answer: dict[str, Any] = batch.answer
-    return answer
+    return batch.answer
 
 
 def forget_batches(now: datetime) -> int:

@@ -7,21 +7,25 @@ from typing import Any
 from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
 
-from campaigns.api import activity, analytics, campaigns, errors, intake, suppressions, templates
+from campaigns.api import (
+    activity,
+    analytics,
+    campaigns,
+    errors,
+    experiments,
+    intake,
+    lifecycle,
+    proposals,
+    suppressions,
+    templates,
+)
 from campaigns.api.auth import Key
-from campaigns.api.errors import CONTENT_TYPE, PROBLEMS, Fault, ProblemBody
+from campaigns.api.errors import CONTENT_TYPE, KIND, PROBLEMS, Fault, ProblemBody
+from campaigns.api.introduction import introduction
+from campaigns.api.parameters import known_only
 
-DESCRIPTION = """
-Campaigns, texts, figures, and what doctors do, as the back office's admin has them: by the same
-rules and the same permissions.
-
-**Keys** are made in the admin under *API keys* and sent as `Authorization: Bearer clr_…`. A key has
-scopes, and may do what its owner may. **Refusals** are problem details (RFC 9457). **Lists** have
-pages: send `next` as `cursor`. **Batches** need an `Idempotency-Key`. At most 600 requests a minute
-and 1,000,000 bytes of JSON at once.
-"""
 ALWAYS = (400, 401, 403, 429)
-WITH_BODY = (409, 413, 415, 422)
+WITH_BODY = (409, 411, 413, 415, 422)
 WITH_PATH = (404,)
 _REF = "#/components/schemas/{model}"
 
@@ -38,6 +42,9 @@ class Api(NinjaAPI):
             schema["components"]["schemas"][model.__name__] = told
         for path, operations in schema["paths"].items():
             for method, operation in operations.items():
+                for parameter in operation["parameters"]:
+                    # Ninja repeats the schema's list, where OpenAPI has examples by name.
+                    parameter.pop("examples", None)
                 for status in _refusals(path, method, operation):
                     operation["responses"][status] = _refusal(status)
         self._tell_scopes(schema)
@@ -69,16 +76,16 @@ def _refusals(path: str, method: str, operation: dict[str, Any]) -> list[int]:
         found += [404, 422]  # what a parameter names, and how
     if method != "get":
         found += WITH_BODY
-    elif path.endswith("/overdue"):
+    elif path.endswith(("/overdue", "/resume/figures")):
         found.append(409)
     return sorted(set(found))
 
 
 def _refusal(status: int) -> dict[str, Any]:
-    return {
-        "description": PROBLEMS[status][1],
-        "content": {CONTENT_TYPE: {"schema": {"$ref": _REF.format(model="ProblemBody")}}},
-    }
+    kind, title, detail = PROBLEMS[status]
+    example = {"type": f"{KIND}{kind}", "title": title, "status": status, "detail": detail}
+    schema = {"$ref": _REF.format(model="ProblemBody")}
+    return {"description": title, "content": {CONTENT_TYPE: {"schema": schema, "example": example}}}
 
 
 def _with_scope(operation: dict[str, Any], key: Key) -> str:
@@ -90,15 +97,19 @@ def _with_scope(operation: dict[str, Any], key: Key) -> str:
 api = Api(
     title="CLIRNET re-engagement",
     version="1",
-    description=DESCRIPTION.strip(),
+    description=introduction(),
     urls_namespace="api",
     openapi_url=None,
     docs_url=None,
     parser=intake.Taken(),
 )
 errors.register(api)
+api.add_decorator(known_only)
 api.add_router("/campaigns", campaigns.router)
+api.add_router("/campaigns", lifecycle.router)
+api.add_router("/campaigns", proposals.router)
 api.add_router("/templates", templates.router)
 api.add_router("/analytics", analytics.router)
+api.add_router("/experiments", experiments.router)
 api.add_router("/activity", activity.router)
 api.add_router("/suppressions", suppressions.router)

@@ -38,6 +38,9 @@ DoctorId = Annotated[
 ]
 
 
+# A number of a body: true is not 1, and "1" is not either.
+WholeNumber = Annotated[int, Field(strict=True)]
+
 _HOUR = r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$"
 
 
@@ -58,6 +61,11 @@ Moment = Annotated[
     AwareDatetime,
     Field(ge=datetime(1900, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC)),
 ]
+
+
+def example(**fields: Any) -> ConfigDict:
+    """A body as the description shows it."""
+    return ConfigDict(json_schema_extra={"examples": [fields]})
 
 
 class In(BaseModel):

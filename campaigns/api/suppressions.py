@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -16,8 +17,9 @@ from pydantic import BaseModel, Field
 from campaigns.api import audit
 from campaigns.api.auth import Asked, Key
 from campaigns.api.errors import Problem, invalid
+from campaigns.api.idempotency import IfOnce, row_once
 from campaigns.api.pagination import Pages, page
-from campaigns.api.shapes import DoctorId, In
+from campaigns.api.shapes import DoctorId, In, example
 from campaigns.models import ApiScope
 from messaging import optout, suppress
 from messaging.models import Channel, Suppression, SuppressionReason, UnsubscribeRecord
@@ -26,6 +28,7 @@ from segments.models import Doctor, SegmentType
 router = Router(tags=["Suppressions"])
 
 SOURCE = "api"
+ERASED = "The doctor was erased: the opt-out stays, so that nobody writes to them again."
 M = TypeVar("M", bound=Model)
 
 
@@ -53,6 +56,8 @@ Which = Annotated[Filter, Query()]
 
 class OptOutIn(In):
     """A doctor's wish."""
+
+    model_config = example(doctor_id="D-10023", channel="sms", reason="Asked by telephone")
 
     doctor_id: DoctorId
     channel: Channel | None = Field(default=None, description="Left out: all channels.")
@@ -90,6 +95,10 @@ class OptOutPage(Schema):
 
 class SuppressionIn(In):
     """A channel that no longer reaches a doctor."""
+
+    model_config = example(
+        doctor_id="D-10023", channel="email", reason="hard_bounce", detail="550 no such user"
+    )
 
     doctor_id: DoctorId
     channel: Channel
@@ -138,18 +147,29 @@ def list_opt_outs(
 
 
 @router.post("/opt-outs", auth=ADD_OPT_OUT, response=OptOutOut, summary="Opt a doctor out")
-def add_opt_out(request: Asked, wish: OptOutIn) -> UnsubscribeRecord:
-    """Acts at once: what is scheduled is skipped. Saying it twice changes nothing."""
-    record = optout.opt_out(
-        _doctor(wish.doctor_id),
-        wish.channel,
-        wish.segment_type,
-        reason=wish.reason or None,
-        source=SOURCE,
-        now=timezone.now(),
-    )
-    audit.note(request.auth, record, "Opted out.", audit.ADDITION)
-    return record
+def add_opt_out(request: Asked, wish: OptOutIn, name: IfOnce = None) -> UnsubscribeRecord:
+    """Acts at once: what is scheduled is skipped. Saying it twice changes nothing.
+
+    With an Idempotency-Key it does not opt out once more whoever took it back meanwhile; the answer
+    is the opt-out as it is then.
+    """
+
+    def act() -> UnsubscribeRecord:
+        doctor = _doctor(wish.doctor_id)
+        known = _known(UnsubscribeRecord.objects.filter(doctor=doctor), doctor)
+        record = optout.opt_out(
+            doctor,
+            wish.channel,
+            wish.segment_type,
+            reason=wish.reason or None,
+            source=SOURCE,
+            now=timezone.now(),
+        )
+        if record.pk not in known:
+            audit.note(request.auth, record, "Opted out.", audit.ADDITION)
+        return record
+
+    return row_once(request, name, UnsubscribeRecord.objects.select_related("doctor"), act)
 
 
 @router.post(
@@ -159,11 +179,17 @@ def add_opt_out(request: Asked, wish: OptOutIn) -> UnsubscribeRecord:
     summary="Take an opt-out back",
 )
 def take_back(request: Asked, record_id: UUID) -> UnsubscribeRecord:
-    """Only what the doctor asked for. Enrolments that it ended stay ended."""
+    """Only what the doctor asked for. Enrolments that it ended stay ended.
+
+    Saying it twice changes nothing; the opt-out of a doctor who was erased stays (409).
+    """
     record = get_object_or_404(UnsubscribeRecord, pk=record_id)
-    optout.opt_in(record, timezone.now())
-    audit.note(request.auth, record, "Taken back.")
-    record.refresh_from_db()
+    with transaction.atomic():
+        if optout.opt_in(record, timezone.now()):
+            audit.note(request.auth, record, "Taken back.")
+        record.refresh_from_db()
+    if record.revoked_at is None:
+        raise Problem(409, ERASED)
     return record
 
 
@@ -183,28 +209,47 @@ def list_suppressions(
 
 
 @router.post("/channels", auth=ADD_SUPPRESSION, response=SuppressionOut, summary="Close a channel")
-def add_suppression(request: Asked, closing: SuppressionIn) -> Suppression:
-    """Nothing more goes to the doctor on the channel, at once. Twice changes nothing."""
-    held = suppress.suppress(
-        _doctor(closing.doctor_id),
-        closing.channel,
-        closing.reason,
-        now=timezone.now(),
-        detail=closing.detail,
-    )
-    audit.note(request.auth, held, "Closed.", audit.ADDITION)
-    return held
+def add_suppression(request: Asked, closing: SuppressionIn, name: IfOnce = None) -> Suppression:
+    """Nothing more goes to the doctor on the channel, at once. Twice changes nothing.
+
+    With an Idempotency-Key it does not close again what was opened meanwhile; the answer is the
+    suppression as it is then.
+    """
+
+    def act() -> Suppression:
+        doctor = _doctor(closing.doctor_id)
+        wishes = UnsubscribeRecord.objects.filter(doctor=doctor)
+        closed = _known(Suppression.objects.filter(doctor=doctor), doctor)
+        known = _known(wishes, doctor)
+        held = suppress.suppress(
+            doctor,
+            closing.channel,
+            closing.reason,
+            now=timezone.now(),
+            detail=closing.detail,
+        )
+        if held.pk not in closed:
+            audit.note(request.auth, held, "Closed.", audit.ADDITION)
+        for record in wishes.exclude(pk__in=known):
+            audit.note(request.auth, record, "Opted out.", audit.ADDITION)
+        return held
+
+    return row_once(request, name, Suppression.objects.select_related("doctor"), act)
 
 
 @router.post(
     "/channels/{uuid:held_id}/lift", auth=LIFT, response=SuppressionOut, summary="Open it again"
 )
 def lift(request: Asked, held_id: UUID) -> Suppression:
-    """Once the number or address was corrected. Opt-outs that stand beside it stay."""
+    """Once the number or address was corrected. Opt-outs that stand beside it stay.
+
+    Saying it twice changes nothing.
+    """
     held = get_object_or_404(Suppression, pk=held_id)
-    suppress.lift(held, timezone.now(), request.auth.owner)
-    audit.note(request.auth, held, "Lifted.")
-    held.refresh_from_db()
+    with transaction.atomic():
+        if suppress.lift(held, timezone.now(), request.auth.owner):
+            audit.note(request.auth, held, "Lifted.")
+        held.refresh_from_db()
     return held
 
 
@@ -213,6 +258,12 @@ def _doctor(external_id: str) -> int:
     if pk is None:
         raise invalid("There is no doctor with this id.", "doctor_id")
     return pk
+
+
+def _known(rows: QuerySet[M], doctor: int) -> set[Any]:
+    """Keys of the doctor's rows as they stand: none comes meanwhile, the caller's lock is held."""
+    Doctor.objects.lock([doctor]).get()
+    return set(rows.values_list("pk", flat=True))
 
 
 def _of(rows: QuerySet[M], doctor_id: str | None) -> QuerySet[M]:

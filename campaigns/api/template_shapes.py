@@ -10,10 +10,12 @@ from ninja import Schema
 from pydantic import Field
 
 from campaigns.api.campaign_shapes import told
-from campaigns.api.shapes import DoctorId, In
+from campaigns.api.shapes import DoctorId, In, WholeNumber, example
 from messaging.models import Channel, MessageTemplate, WhatsAppCategory
 from messaging.validation import LONGEST, Draft
 from segments.models import SegmentType
+
+TEXT = "Dr. {{last_name}}, {{session_name}} was recorded for you: {{shortlink}} -CLIRNET"
 
 
 def _template(name: str) -> str:
@@ -28,14 +30,16 @@ class Texts(In):
         default="",
         max_length=LONGEST,
         description=_template("template_content"),
-        examples=["Dr. {{last_name}}, your certificate waits: {{shortlink}} -CLIRNET"],
+        examples=[TEXT],
     )
     subject: str = Field(default="", max_length=1000, description=_template("subject_line"))
     preheader: str = Field(default="", max_length=150, description=_template("preheader"))
     defaults: dict[str, str] = Field(
         default={}, max_length=100, description=_template("defaults"), examples=[{}]
     )
-    max_sms_segments: int = Field(default=2, ge=0, le=50, description=_template("max_sms_segments"))
+    max_sms_segments: WholeNumber = Field(
+        default=2, ge=0, le=50, description=_template("max_sms_segments")
+    )
     content_sid: str = Field(default="", max_length=34, description=_template("content_sid"))
     whatsapp_name: str = Field(default="", max_length=100, description=_template("whatsapp_name"))
     whatsapp_language: str = Field(
@@ -58,6 +62,15 @@ class Texts(In):
 class TemplateIn(Texts):
     """A new template."""
 
+    model_config = example(
+        key="no_show.sms.7",
+        channel="sms",
+        segment_type="no_show",
+        place=7,
+        title="Recording, last call",
+        text=TEXT,
+    )
+
     key: str = Field(
         min_length=1,
         max_length=100,
@@ -66,14 +79,16 @@ class TemplateIn(Texts):
     )
     channel: Channel
     segment_type: SegmentType
-    place: int = Field(ge=1, le=1000, description=_template("sequence_order"))
+    place: WholeNumber = Field(ge=1, le=1000, description=_template("sequence_order"))
 
 
 class TemplateChange(Texts):
     """What is to be otherwise; what is left out stays. Key, channel and segment stay for good."""
 
-    place: int = Field(default=1, ge=1, le=1000, description=_template("sequence_order"))
-    version: int | None = Field(
+    model_config = example(text=TEXT, version=3)
+
+    place: WholeNumber = Field(default=1, ge=1, le=1000, description=_template("sequence_order"))
+    version: WholeNumber | None = Field(
         default=None,
         ge=1,
         le=2_147_483_647,
@@ -84,6 +99,8 @@ class TemplateChange(Texts):
 
 class DraftIn(Texts):
     """A text that is being written; it need not be saved."""
+
+    model_config = example(channel="sms", segment_type="no_show", text=TEXT)
 
     channel: Channel
     segment_type: SegmentType
@@ -109,6 +126,8 @@ class DraftIn(Texts):
 class PreviewIn(DraftIn):
     """A text, and for whom."""
 
+    model_config = example(channel="sms", segment_type="no_show", text=TEXT, doctor_id="D-10023")
+
     doctor_id: DoctorId | None = Field(
         default=None, description="Somebody of the segment; left out: its first doctor."
     )
@@ -116,6 +135,8 @@ class PreviewIn(DraftIn):
 
 class SavedPreviewIn(In):
     """For whom."""
+
+    model_config = example(doctor_id="D-10023")
 
     doctor_id: DoctorId | None = Field(
         default=None, description="Somebody of the segment; left out: its first doctor."

@@ -9,13 +9,14 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import ProtectedError
-from django.http import Http404
+from django.http import Http404, HttpResponse
 from django.utils import timezone
 from ninja import Router, Status
 
 from campaigns.api import audit
 from campaigns.api.auth import Asked, Key, need
 from campaigns.api.errors import Problem, faults_of, invalid
+from campaigns.api.idempotency import IfOnce, once
 from campaigns.api.pagination import Pages, page
 from campaigns.api.shapes import Text
 from campaigns.api.template_shapes import (
@@ -68,12 +69,16 @@ def list_templates(
 
 
 @router.post("", auth=ADD, response={201: TemplateOut}, summary="Make a template")
-def create_template(request: Asked, template: TemplateIn) -> Status[MessageTemplate]:
+def create_template(request: Asked, template: TemplateIn, name: IfOnce = None) -> HttpResponse:
     """A text with errors is refused, each error in words; warnings do not keep it."""
-    made = MessageTemplate()
-    _save(request.auth, made, template.given())
-    audit.note(request.auth, made, "Made.", audit.ADDITION)
-    return Status(201, made)
+
+    def make() -> TemplateOut:
+        made = MessageTemplate()
+        _save(request.auth, made, template.given())
+        audit.note(request.auth, made, "Made.", audit.ADDITION)
+        return TemplateOut.from_orm(made)
+
+    return once(request, name, make, 201)
 
 
 @router.post("/validate", auth=READ, response=Checked, summary="Check a text")
@@ -140,6 +145,32 @@ def preview_template(request: Asked, template_key: Text, whom: SavedPreviewIn) -
     return _preview(request.auth, _find(template_key).draft(), whom.doctor_id)
 
 
+# Addresses that check a text which is not saved; a template may have one of these keys, too.
+_TAKEN = ("validate", "preview")
+
+
+def _reach(key: str) -> None:
+    """Have a template of this key answered at its address: by method, beside what POST does."""
+
+    def read(request: Asked) -> MessageTemplate:
+        return read_template(request, key)
+
+    def change(request: Asked, change: TemplateChange) -> MessageTemplate:
+        return change_template(request, key, change)
+
+    def delete(request: Asked) -> Status[None]:
+        return delete_template(request, key)
+
+    # Described once, as /{template_key}.
+    router.get(f"/{key}", auth=READ, response=TemplateOut, include_in_schema=False)(read)
+    router.patch(f"/{key}", auth=CHANGE, response=TemplateOut, include_in_schema=False)(change)
+    router.delete(f"/{key}", auth=DELETE, response={204: None}, include_in_schema=False)(delete)
+
+
+for _key in _TAKEN:
+    _reach(_key)
+
+
 def _find(key: str) -> MessageTemplate:
     found = None if cannot_be_stored(key) else MessageTemplate.objects.filter(template_key=key)
     template = found.first() if found is not None else None
@@ -199,4 +230,8 @@ def _person(key: ApiKey, audience: Audience, doctor_id: str | None) -> preview.P
     pk = Doctor.objects.filter(external_id=doctor_id).values_list("pk", flat=True).first()
     if pk is None:
         raise invalid("There is no doctor with this id.", "doctor_id")
-    return preview.chosen_doctor(audience, pk)
+    person = preview.chosen_doctor(audience, pk)
+    if person.doctor is None or person.doctor.pk != pk:  # somebody else stands in
+        said = "This doctor is not in the segment now: name another one, or none for its first."
+        raise invalid(said, "doctor_id")
+    return person

@@ -36,6 +36,9 @@ def guarded(view: View) -> View:
 
 
 def _answer(view: View, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    method = request.method
+    if method == "HEAD":  # as GET (RFC 9110, 9.3.2); the server leaves the body out
+        request.method = "GET"
     try:
         response = view(request, *args, **kwargs)
     except Http404:
@@ -44,11 +47,26 @@ def _answer(view: View, request: HttpRequest, *args: Any, **kwargs: Any) -> Http
         return answer(Problem(413))
     except Exception as error:  # noqa: BLE001  what ninja does not handle is answered all the same
         return answer(unexpected(error))
+    finally:
+        request.method = method
     if response.status_code == 405:
-        return answer(Problem(405, headers={"Allow": response.headers.get("Allow", "")}))
+        response = _other_method(response.headers.get("Allow", ""), is_question=method == "OPTIONS")
     if response.status_code == 204:
         del response.headers["Content-Type"]
     return response
+
+
+def _other_method(taken: str, *, is_question: bool) -> HttpResponse:
+    """What an address takes: to whoever asked for that, and to whoever sent something else."""
+    methods = {"OPTIONS", *filter(None, taken.split(", "))}
+    if "GET" in methods:
+        methods.add("HEAD")
+    headers = {"Allow": ", ".join(sorted(methods))}
+    return (
+        HttpResponse(status=204, headers=headers)
+        if is_question
+        else answer(Problem(405, f"This address takes {headers['Allow']}.", headers=headers))
+    )
 
 
 def not_found(_request: HttpRequest) -> HttpResponse:
@@ -65,10 +83,10 @@ def _all_guarded(patterns: list[Any]) -> list[URLPattern | URLResolver]:
 _operations, _app, _namespace = api.urls
 _documents = [
     path("openapi.json", guarded(docs.openapi), name="api-openapi"),
-    path("docs", docs.page, name="api-docs"),
+    path("docs", guarded(docs.page), name="api-docs"),
     re_path(
         r"^docs/(?P<name>swagger-ui(?:-bundle|-init)?\.(?:js|css)|favicon\.svg)$",
-        docs.file,
+        guarded(docs.file),
         name="api-docs-file",
     ),
 ]

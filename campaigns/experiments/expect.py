@@ -37,12 +37,12 @@ class Expected:
     to_come: int  # doctors under way, or about to be enrolled, who have the message to come
     a_week: float  # new ones
     reach: float  # share of planned messages that are sent
-    needed: int  # messages in all, until each variant has its own
+    needed: int  # doctors in all, until each variant has its own
     detectable: float | None  # smallest rise over `base` that would be told; None: no rise would
 
     @property
     def weeks(self) -> float:
-        """Until each variant has its messages; infinite where they will never come."""
+        """Until each variant has its doctors; infinite where they will never come."""
         lacking = self.needed - self.to_come * self.reach
         if lacking <= 0:
             return 0.0

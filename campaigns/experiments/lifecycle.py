@@ -5,11 +5,14 @@ Each looks again under the lock of its row; NotReady says in words why it can't 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, time
 from typing import Any
 
+from celery.exceptions import SoftTimeLimitExceeded
+from django.conf import settings
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -32,6 +35,8 @@ from campaigns.revise import UNDER_WAY, Proposed, apply_revision, as_it_is
 from campaigns.transition import NotReady, lock
 from messaging.models import DeliveryStatus, MessageDelivery
 
+logger = logging.getLogger(__name__)
+
 
 def _lock(experiment: Experiment) -> None:
     """Read it anew and hold it, and its step, until the transaction ends.
@@ -53,9 +58,26 @@ def start(experiment: Experiment, now: datetime, user: User | None) -> None:
     _lock(experiment)
     if experiment.status != ExperimentStatus.DRAFT:
         raise NotReady([f"This test is {experiment.get_status_display().lower()} already."])
-    if found := problems(experiment):
+    if found := [*obstacles(experiment, user), *problems(experiment)]:
         raise NotReady(found)
     _save(experiment, status=ExperimentStatus.RUNNING, started_at=now, started_by=user)
+
+
+def obstacles(experiment: Experiment, by: User | None) -> list[str]:
+    """Why this person may not start it: setting FOUR_EYES, as review.py has it of campaigns.
+
+    What its variants say goes out with the start, and becomes the step where one wins.
+    """
+    if not settings.FOUR_EYES:
+        return []
+    if by is None:
+        return ["Somebody has to look at it and start it."]
+    parts = (("made it", experiment.author_id), ("changed it last", experiment.changed_by_id))
+    if own := [what for what, who in parts if who == by.pk]:
+        return [
+            f"You {' and '.join(own)}: somebody else who may launch has to look at it and start it."
+        ]
+    return []
 
 
 @transaction.atomic
@@ -83,7 +105,7 @@ def _so_far(found: Results) -> str:
     """What each variant had of what was fixed at the start."""
     wanted = found.experiment.min_per_arm
     had = ", ".join(f"{arm.variant.letter} {arm.sent:,}" for arm in found.arms)
-    return f"Messages so far: {had}; {wanted:,} each were wanted."
+    return f"Doctors written to so far: {had}; {wanted:,} each were wanted."
 
 
 def _end(found: Results, conclusion: str, **fields: Any) -> str:
@@ -105,10 +127,26 @@ def _conclude(found: Results) -> str:
 def review_all(now: datetime) -> list[str]:
     """Look at every running experiment: take no more messages, end and promote, as it is time.
 
-    Returns what was done, a line each. Running it again does nothing more.
+    Returns what was done, a line each. Running it again does nothing more. Each is reviewed in a
+    transaction of its own: what breaks in one is logged with its id, keeps none of the others from
+    being reviewed, and is raised at the end (ExceptionGroup), so that the task is seen to fail.
     """
     running = Experiment.objects.filter(status=ExperimentStatus.RUNNING).order_by("pk")
-    return [line for experiment in running for line in review(experiment, now)]
+    lines: list[str] = []
+    errors: list[Exception] = []
+    for experiment in running:
+        try:
+            lines += review(experiment, now)
+        except SoftTimeLimitExceeded:
+            raise
+        except Exception as error:  # whatever it is: the others have their day, too
+            logger.exception("A/B test %s could not be reviewed", experiment.pk)
+            errors.append(error)
+    if errors:
+        for line in lines:  # the caller does not get them
+            logger.info("experiments: %s", line)
+        raise ExceptionGroup("A/B tests could not be reviewed", errors)
+    return lines
 
 
 @transaction.atomic
@@ -121,7 +159,7 @@ def review(experiment: Experiment, now: datetime) -> list[str]:
     if experiment.filled_at is None:
         if found.is_filled:
             _save(experiment, filled_at=now)
-            return [f"“{experiment}” has its messages: no more are taken."]
+            return [f"“{experiment}” has its doctors: no more are taken."]
         if experiment.campaign.status == CampaignStatus.COMPLETED:
             return [_end(found, f"The campaign ended before the test: no winner. {_so_far(found)}")]
         return []
@@ -129,8 +167,20 @@ def review(experiment: Experiment, now: datetime) -> list[str]:
         return []
     lines = [_conclude(found)]
     if experiment.auto_promote and not verdict(found).warnings and change_of(experiment):
-        lines.append(promote(experiment, now, None))
+        lines.append(_promote_by_itself(experiment, now))
     return lines
+
+
+def _promote_by_itself(experiment: Experiment, now: datetime) -> str:
+    """Promote, or leave it to a person and say why: the verdict stands in any case."""
+    try:
+        return promote(experiment, now, None)
+    except NotReady as refusal:
+        said = f"Variant {experiment.winner} was not taken over by itself: {refusal}"
+    # The page, the list and the API show the conclusion; the button to take it over stays.
+    _save(experiment, conclusion=f"{experiment.conclusion} {said}")
+    _log(experiment, None, said)
+    return said
 
 
 # --- The winner becomes the step ------------------------------------------------------------
@@ -200,7 +250,7 @@ def promote(experiment: Experiment, now: datetime, user: User | None) -> str:
     _save(experiment, promoted_at=now)
     said = f"Step {experiment.step.sequence_order} took over variant {experiment.winner}. "
     said += " ".join(change.words)
-    _log(experiment, user, said)
+    _log(experiment, user, said if user else f"{said} By itself, as set before its start.")
     return said
 
 
@@ -223,13 +273,12 @@ def _change_step(experiment: Experiment, change: Change, now: datetime, user: Us
 
 
 def _log(experiment: Experiment, user: User | None, said: str) -> None:
-    """On the campaign, too: its step is what changed. Django's log needs somebody's name."""
+    """On the campaign, too: it is about its step. Django's log needs somebody's name."""
     by = user or experiment.started_by
     if by is None:
         return
-    how = "" if user else " By itself, as set before its start."
     for row in (experiment, experiment.campaign):
-        LogEntry.objects.log_actions(by.pk, [row], CHANGE, said + how, single_object=True)
+        LogEntry.objects.log_actions(by.pk, [row], CHANGE, said, single_object=True)
 
 
 def _save(experiment: Experiment, **fields: Any) -> None:

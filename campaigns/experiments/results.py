@@ -18,12 +18,11 @@ from campaigns.experiments.rules import template_of
 from campaigns.experiments.statistics import Share
 from campaigns.models import Experiment, ExperimentMetric, Variant
 from messaging import versions
+from messaging.in_use import READ
 from messaging.models import TemplateVersion
 from segments.models.fields import array
 
 DAY = timedelta(days=1)
-# Of a template: what a doctor reads.
-READ = {"template_content", "subject_line", "preheader", "defaults"}
 
 # By idx_message_deliveries_variant. A message of which nobody knows whether it went out (unknown)
 # is not counted as sent; the delivery says so itself.
@@ -123,7 +122,7 @@ class Results:
 
     @property
     def is_filled(self) -> bool:
-        """Whether each variant has the messages that were fixed at the start."""
+        """Whether each variant has the doctors that were fixed at the start."""
         return all(arm.sent >= self.experiment.min_per_arm for arm in self.arms)
 
     @property

@@ -1,6 +1,6 @@
 """What an experiment says, in one sentence, and how sure that is. Pure: counts go in.
 
-Nothing is said before each variant has the messages, and the last of them the days, that were
+Nothing is said before each variant has the doctors, and the last of them the days, that were
 fixed at the start: who stops as soon as a difference shows finds one by chance far oftener than
 once in twenty.
 """

@@ -12,7 +12,7 @@ from campaigns.feasibility.audience import Crowd, crowd
 from campaigns.feasibility.mends import Mend, effect_of, mend_all, mend_of, mends
 from campaigns.feasibility.sequence import PlannedStep, Sequence, sequence_of
 from campaigns.feasibility.simulate import Outcome, simulate
-from campaigns.feasibility.typical import Tried, tried, typical
+from campaigns.feasibility.typical import Tried, reaches_others, tried, typical
 from campaigns.feasibility.verdict import Feasibility, Lost, assess
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "mend_all",
     "mend_of",
     "mends",
+    "reaches_others",
     "sequence_of",
     "simulate",
     "tried",

@@ -74,7 +74,7 @@ class Crowd:
     `doctors`: all of them; `beside`: other campaigns, and how many are under way in each as well;
     `reckoned`: of how many doctors the figures tell; `alone`: messages that would go out to those
     without the other campaigns; `losers`: for each step that goes out when the campaign is alone,
-    how many of them never get it.
+    how many of them never get it; `by_channel`: what `messages` go out on.
     """
 
     doctors: int
@@ -83,6 +83,7 @@ class Crowd:
     messages: int  # that go out to those reckoned, if nobody comes back
     alone: int
     losers: Mapping[PlannedStep, int]
+    by_channel: Mapping[str, int]
 
     def lines(self) -> list[str]:
         """A sentence for each other campaign and each message that it costs."""
@@ -91,9 +92,11 @@ class Crowd:
             "share the same caps."
             for name, count in self.beside
         ]
+        places = Counter((step.day, step.channel) for step in self.losers)
         found += [
-            f"Because of them {step.label} never goes out to {_doctors(count)} of "
-            f"{self.reckoned:,}."
+            f"Because of them {step.label}"
+            f"{f' (step {step.number})' if places[step.day, step.channel] > 1 else ''} never goes "
+            f"out to {_doctors(count)} of {self.reckoned:,}."
             for step, count in self.losers.items()
             if count
         ]
@@ -125,18 +128,21 @@ def crowd(campaign: Campaign, own: Sequence, now: datetime) -> Crowd:
     for members, count in found:
         beside.update({other: count for other, _ in members})
         near[tuple(one for one in members if _meets(own, others[one[0]], one[1]))] += count
-    reckoned, messages = 0, 0
+    reckoned = 0
+    by_channel: Counter[str] = Counter()
     alone = typical(own)
     losers = {one.step: 0 for one in alone.outcomes if one.went}
     for members, count in sorted(near.items(), key=lambda item: (-item[1], item[0]))[:MOST_GROUPS]:
         run = typical(own, [(others[pk], days) for pk, days in members])
         reckoned += count
-        messages += count * run.sent
+        for one in run.outcomes:
+            by_channel[one.step.channel] += count * one.went
         for lost in run.lost:
             if lost.step in losers:
                 losers[lost.step] += count
     named = tuple((others[pk].name, count) for pk, count in beside.most_common())
-    return Crowd(near.total(), named, reckoned, messages, reckoned * alone.sent, losers)
+    messages, all_alone = by_channel.total(), reckoned * alone.sent
+    return Crowd(near.total(), named, reckoned, messages, all_alone, losers, by_channel)
 
 
 def _meets(own: Sequence, other: Sequence, days: int) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
 from datetime import time
 
 from campaigns.models import Campaign, CampaignMessage
+from messaging.due import hour_of
 from messaging.models import Channel
 
 
@@ -40,8 +41,7 @@ class Sequence:
 
     def hour_of(self, step: PlannedStep) -> time:
         """From when a step goes out; its own hour counts within the campaign's only."""
-        own = step.send_from
-        return own if own and self.send_from < own < self.send_until else self.send_from
+        return hour_of(step.send_from, self.send_from, self.send_until)
 
     def label_of(self, step: PlannedStep) -> str:
         """The step's label, with its place where its channel has another message on its day."""
@@ -66,6 +66,10 @@ class Sequence:
     def without(self, number: int) -> Sequence:
         """The same without one step."""
         return replace(self, steps=tuple(step for step in self.steps if step.number != number))
+
+    def only(self, channels: Container[str]) -> Sequence:
+        """The same with the steps on some channels alone."""
+        return replace(self, steps=tuple(step for step in self.steps if step.channel in channels))
 
     def ordered(self, order: Iterable[str]) -> Sequence:
         """The same with another order of channels."""

@@ -60,18 +60,19 @@ class Outcome:
             subject="",
             priority=sequence.priority,
             place=sequence.order.index(self.step.channel),
-            send_from=sequence.send_from,
+            send_from=sequence.hour_of(self.step),
             send_until=sequence.send_until,
             due=self.due_at.timestamp(),
             expires=self.expires_at.timestamp(),
             delivery_id=self.id if known else None,
             status=self.status if known else None,
             scheduled=self.at.timestamp() if known else None,
+            campaign=sequence.name,
         )
 
 
 def enrolled(sequence: Sequence, at: datetime, zone: ZoneInfo) -> list[Outcome]:
-    """The messages of a doctor who is enrolled at `at` (aware), none decided yet.
+    """The messages of a doctor who is enrolled at `at` (aware), by day and number; none is decided.
 
     As messaging/due.py reckons them: day 0 is the next day for whoever comes after `send_until`.
     """
@@ -79,7 +80,7 @@ def enrolled(sequence: Sequence, at: datetime, zone: ZoneInfo) -> list[Outcome]:
     first_day = local.date() + (DAY if local.time() >= sequence.send_until else timedelta(0))
     enrollment = uuid.uuid4()
     outcomes = []
-    for step in sequence.steps:
+    for step in sorted(sequence.steps, key=lambda step: (step.day, step.number)):
         due = max(at, _local(first_day + step.day * DAY, sequence.hour_of(step), zone))
         next_days = [
             other.day - step.day
@@ -105,6 +106,7 @@ def simulate(
 ) -> list[Outcome]:
     """Decide every message when its time comes; returns them all, in order of time.
 
+    `outcomes`: of one enrolment after the other, the older one first, as messaging/plan.py asks.
     `caps`: else those in force. `lanes`: channels that are due at once are looked at in this order.
     Every look comes `latency` late.
     """
@@ -154,7 +156,7 @@ def _facts(
         channel=one.step.channel,
         expires_at=one.expires_at,
         zone=zone,
-        hours=sending_hours(one.step.channel, sequence.send_from, sequence.send_until),
+        hours=sending_hours(one.step.channel, sequence.hour_of(one.step), sequence.send_until),
         campaign_status="active",
         campaign_start=None,
         campaign_end=None,

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence as Rows
 from datetime import datetime, timedelta
 from functools import lru_cache
+from itertools import combinations
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
 from campaigns.feasibility.mends import Mend, mend_all, mends
-from campaigns.feasibility.sequence import Sequence
+from campaigns.feasibility.sequence import PlannedStep, Sequence
 from campaigns.feasibility.verdict import Feasibility, assess
 from messaging.caps import Caps
 from messaging.facts import caps_from_settings
@@ -42,6 +43,17 @@ Beside = tuple[tuple[Sequence, int], ...]  # other campaigns, and how many days 
 def typical(sequence: Sequence, beside: Rows[tuple[Sequence, int]] = ()) -> Feasibility:
     """The run of `sequence`; `beside`: campaigns in which the doctor is, since so many days."""
     return _run(sequence, tuple(beside), circumstances())
+
+
+def reaches_others(sequence: Sequence, step: PlannedStep) -> bool:
+    """Whether a message that is lost goes to doctors who lack some of the other channels."""
+    rest = {one.channel for one in sequence.steps} - {step.channel}
+    fewer = (set(some) for count in range(len(rest)) for some in combinations(sorted(rest), count))
+    return any(
+        one.went and one.step == step
+        for channels in fewer
+        for one in typical(sequence.only({*channels, step.channel})).outcomes
+    )
 
 
 class Tried(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence as Rows
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from operator import itemgetter
 from zoneinfo import ZoneInfo
 
 from django.utils.text import get_text_list
@@ -21,7 +22,13 @@ class Lost:
     """A message that can never go out, and why."""
 
     step: PlannedStep
-    words: str
+    label: str
+    why: str
+
+    @property
+    def words(self) -> str:
+        """Both in a sentence."""
+        return f"{self.label} can never go out: {self.why}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +102,17 @@ def assess(
     """
     caps = caps or caps_from_settings()
     own = enrolled(sequence, enrolled_at, zone)
-    others = [one for other, at in beside for one in enrolled(other, at, zone)]
-    run = simulate([*own, *others], zone, caps=caps)
+    runs = [(enrolled_at, sequence.name, own)]
+    runs += [(at, other.name, enrolled(other, at, zone)) for other, at in beside]
+    runs.sort(key=itemgetter(0, 1))  # the older enrolment goes first where all else is equal
+    run = simulate([one for *_, outcomes in runs for one in outcomes], zone, caps=caps)
     mine = {one.id for one in own}
     outcomes = tuple(one for one in run if one.id in mine)
-    lost = tuple(Lost(one.step, _why(one, run, caps, zone)) for one in outcomes if not one.went)
+    lost = tuple(
+        Lost(one.step, sequence.label_of(one.step), _why(one, run, caps, zone))
+        for one in outcomes
+        if not one.went
+    )
     return Feasibility(
         sequence,
         enrolled_at,
@@ -112,14 +125,13 @@ def assess(
 
 def _why(lost: Outcome, run: Rows[Outcome], caps: Caps, zone: ZoneInfo) -> str:
     """Why a message never goes, and what has its room."""
-    never = f"{lost.sequence.label_of(lost.step)} can never go out"
     if lost.reason != SkipReason.FREQUENCY_CAP:
-        return f"{never}: {lost.why or 'its time passes'}."
+        return lost.why or "its time passes"
     limit = f"{caps.per_day} a day and {caps.per_week} a week"
     used = get_text_list([_named(one, lost, zone) for one in _rivals(lost, run)], "and")
     kept = [part for part in lost.why.split("; ") if part.startswith("kept for ")]
     rest = f"; the room that is left is {get_text_list(kept, 'and')}" if kept else ""
-    return f"{never}: {limit} are used up by {used}{rest}."
+    return f"{limit} are used up by {used}{rest}"
 
 
 def _rivals(lost: Outcome, run: Rows[Outcome]) -> list[Outcome]:

@@ -30,9 +30,12 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     """Keys, in business words."""
 
     def usable(self, now: datetime) -> ApiKeyQuerySet:
-        """Neither revoked nor expired, of an owner who may still log in."""
+        """Neither revoked nor expired, of an owner who may still log in to the admin."""
         return self.filter(
-            Q(expires_at=None) | Q(expires_at__gt=now), revoked_at=None, owner__is_active=True
+            Q(expires_at=None) | Q(expires_at__gt=now),
+            revoked_at=None,
+            owner__is_active=True,
+            owner__is_staff=True,
         )
 
 
@@ -72,16 +75,24 @@ class ApiKey(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def has_owner(self) -> bool:
+        """Its owner may still log in to the admin: active, and staff."""
+        return self.owner.is_active and self.owner.is_staff
+
 
 class ApiBatch(models.Model):
-    """An answer that was given to a batch: the same batch again gets the same answer."""
+    """An answer that was given: the same request with the same key again gets it again.
+
+    It holds keys and counts, and no value that a program sent (campaigns/api/activity.py).
+    """
 
     id = UuidV7Field()
     api_key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="batches")
     idempotency_key = models.CharField(max_length=200)
     digest = models.CharField(max_length=64, help_text="SHA-256 of path and body, hex.")
     status = models.PositiveSmallIntegerField()
-    answer = models.JSONField()
+    answer = models.TextField(help_text="JSON, as it was sent.")
     created_at = models.DateTimeField(db_default=TransactionNow())
 
     class Meta:

@@ -236,6 +236,26 @@ class Campaign(models.Model):
     paused_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="Since when it is paused."
     )
+    proposal = models.JSONField(
+        "proposed change",
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="A change that waits for a second person (campaigns/proposal.py).",
+    )
+    proposed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        db_index=False,  # few campaigns
+        related_name="+",
+        help_text="Who proposed that change: somebody else makes it.",
+    )
+    proposed_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When that change was proposed."
+    )
     created_at = models.DateTimeField(db_default=TransactionNow(), null=True, editable=False)
     updated_at = models.DateTimeField(auto_now=True, db_default=TransactionNow(), null=True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib.postgres.functions import TransactionNow
 from django.db import models
 from django.db.models import Q
+from django.utils.timezone import localtime
 
 from campaigns.models.campaign import Campaign
 from segments.models import Doctor
@@ -106,4 +107,4 @@ class CampaignEnrollment(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.doctor_id} in {self.campaign_id}"
+        return f"Enrolment of {localtime(self.enrolled_at):%d %b %Y}"

@@ -68,11 +68,11 @@ class Experiment(models.Model):
     )
     # Fixed at the start, so that nobody decides by looking until it fits.
     min_per_arm = models.PositiveIntegerField(
-        "messages per variant, at least",
+        "doctors per variant, at least",
         default=500,
         db_default=500,
         validators=[MinValueValidator(30)],
-        help_text="No winner is named before each variant has so many.",
+        help_text="No winner is named before each variant was sent to so many.",
     )
     horizon_days = models.PositiveSmallIntegerField(
         "days after the last message",
@@ -83,6 +83,23 @@ class Experiment(models.Model):
     )
     auto_promote = models.BooleanField(
         "take over the winner by itself", default=False, db_default=False
+    )
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+    )
+    changed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        help_text="Who saved it last before its start.",
     )
     started_at = models.DateTimeField(null=True, blank=True, editable=False)
     started_by = models.ForeignKey(
@@ -97,7 +114,7 @@ class Experiment(models.Model):
         null=True,
         blank=True,
         editable=False,
-        help_text="Since when each variant has its messages: later ones are not in the test.",
+        help_text="Since when each variant has its doctors: later ones are not in the test.",
     )
     ended_at = models.DateTimeField(null=True, blank=True, editable=False)
     conclusion = models.TextField(

@@ -2,6 +2,7 @@
 
 finding.py    what is found, and what each look is given
 texts.py      steps and templates
+order.py      steps beside each other: texts twice, numbers against days
 timing.py     hours, dates, days
 channels.py   providers, accounts, sender, links
 aims.py       goal, value, holdout, rollout, A/B tests
@@ -18,7 +19,7 @@ from datetime import datetime
 
 from campaigns.enroll import waiting
 from campaigns.models import Campaign
-from campaigns.preflight import aims, channels, people, reckoning, texts, timing
+from campaigns.preflight import aims, channels, order, people, reckoning, texts, timing
 from campaigns.preflight.finding import Finding, Level, Look
 
 __all__ = ["Finding", "Level", "blocking", "findings", "of_doctors", "static"]
@@ -37,10 +38,13 @@ _CHEAP = (
 )
 # These block nothing, and look at no doctors either.
 _STATIC = (
+    order.order,
     timing.inactivity,
+    timing.far,
     reckoning.feasibility,
     channels.carriers,
     people.rivals,
+    people.ties,
     people.audience,
     aims.goal,
 )

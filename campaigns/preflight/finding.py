@@ -47,6 +47,12 @@ class Look:
         """Whether doctors are, or were, under way in it."""
         return self.campaign.status not in (CampaignStatus.DRAFT, CampaignStatus.IN_REVIEW)
 
+    @property
+    def at_stage(self) -> str:
+        """To stand beside a count of whom its rollout lets in now; '' where it lets in all."""
+        percent = self.campaign.rollout_percent
+        return f", with its rollout at {percent} %" if percent < 100 else ""
+
     def page(self, field: str = "") -> str:
         """The campaign's page, at one of its fields."""
         page = reverse("admin:campaigns_campaign_change", args=[self.campaign.pk])

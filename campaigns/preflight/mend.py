@@ -10,7 +10,7 @@ from django.db import transaction
 from campaigns.digest import digest
 from campaigns.feasibility import PlannedStep, Sequence, mend_of, sequence_of, tried
 from campaigns.models import Campaign, CampaignMessage, CampaignStatus, Experiment
-from campaigns.revise import Proposed, ProposedStep, as_it_is
+from campaigns.revise import UNDER_WAY, Proposed, ProposedStep, as_it_is
 from campaigns.transition import NotReady, lock
 from messaging.models import Channel
 
@@ -93,23 +93,41 @@ def apply(campaign: Campaign, key: str, token: str, by: User | None) -> list[str
     return changes(before, after)
 
 
-def obstacles(campaign: Campaign, before: Sequence, after: Sequence) -> list[str]:
-    """Why a campaign that is not launched can't be mended so, a sentence each. One query."""
+def obstacles(
+    campaign: Campaign,
+    before: Sequence,
+    after: Sequence,
+    tests: Rows[Experiment] | None = None,
+) -> list[str]:
+    """Why a campaign can't be mended so, a sentence each. One query without its `tests`.
+
+    Of one under way a step leaves its row, so that only a running test keeps it.
+    """
     days = {step.number: step.day for step in after.steps}
     left_out = {step.number for step in before.steps if step.number not in days}
     moved = {step.number for step in before.steps if days.get(step.number) != step.day} - left_out
     found = []
     if left_out and campaign.status == CampaignStatus.IN_REVIEW:
         found.append("Steps are deleted from drafts only: send it back to draft first.")
-    tests = Experiment.objects.filter(campaign=campaign).select_related("step").order_by("pk")
-    for test in tests:
-        number = test.step.sequence_order
-        if number in left_out or (number in moved and test.status == "running"):
+    for test in tests_of(campaign) if tests is None else tests:
+        number, is_running = test.step.sequence_order, test.status == "running"
+        if is_running and number in left_out | moved:
+            found.append(
+                f"Step {number} is being tested (A/B), “{test}”: it stays as it is until the test "
+                "ends. End it, or choose another mend."
+            )
+        elif number in left_out and campaign.status not in UNDER_WAY:
             found.append(
                 f"Step {number} has an A/B test, “{test}”: it stays as it is while there is one. "
                 "Delete or end the test, or choose another mend."
             )
     return found
+
+
+def tests_of(campaign: Campaign) -> list[Experiment]:
+    """Its A/B tests, with their steps."""
+    tests = Experiment.objects.filter(campaign=campaign).select_related("step")
+    return list(tests.order_by("pk"))
 
 
 def _write(campaign: Campaign, after: Sequence, by: User | None) -> None:

@@ -11,10 +11,11 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 from django.urls import reverse
+from django.utils.text import get_text_list
 from django.utils.timezone import localtime
 
 from campaigns.enroll import Waiting
-from campaigns.models import Campaign
+from campaigns.models import Campaign, CampaignMessage
 from campaigns.preflight.finding import Finding, Level, Look, counted, fine
 from messaging.audience import report
 from messaging.models import AudienceCheck, Channel, CheckState, MessageTemplate
@@ -122,16 +123,25 @@ def segment(look: Look, found: Segment, waiting: Waiting) -> Iterator[Finding]:
     if waiting.total or look.is_launched:
         text = (
             f"{counted(found.doctors, 'doctor')} in the segment “{name}”; "
-            f"{waiting.total:,} would be enrolled now."
+            f"{waiting.total:,} would be enrolled now{look.at_stage}."
         )
         yield fine("segment", text)
         return
     text = (
         f"{counted(found.doctors, 'doctor')} in the segment “{name}”, but none would be enrolled "
-        f"now: quiet for less than {look.campaign.inactivity_days} days, opted out, in the "
-        "campaign already, or beyond the stage of its rollout."
+        f"now: {get_text_list(list(_why_nobody(look)), 'or')}."
     )
     yield warning("nobody_waits", text)
+
+
+def _why_nobody(look: Look) -> Iterator[str]:
+    """What keeps the doctors of a segment out."""
+    if days := look.campaign.inactivity_days:
+        yield f"quiet for less than {counted(days, 'day')}"
+    yield "opted out"
+    yield "in the campaign already"
+    if look.at_stage:
+        yield f"not among the {look.campaign.rollout_percent} % whom its rollout lets in now"
 
 
 def reach(look: Look, found: Segment) -> Iterator[Finding]:
@@ -171,6 +181,51 @@ def rivals(look: Look) -> Iterator[Finding]:
         yield Finding("warning", "same_segment", text, page, "Open the other campaign")
     if not others:
         yield fine("rivals", "No other running campaign writes to the same segment.")
+
+
+# Doctors who wait for this campaign, or are under way in it, and are under way in another one.
+_SHARED = """
+    SELECT e.campaign_id, count(DISTINCT e.user_id) FROM campaign_enrollments e
+    WHERE e.campaign_id = ANY(%(others)s) AND e.status = 'active' AND NOT e.is_holdout
+      AND EXISTS (SELECT FROM user_segments g
+                  WHERE g.user_id = e.user_id AND g.segment_type = %(segment)s
+                    AND (g.expires_at IS NULL OR g.expires_at > %(now)s))
+    GROUP BY 1
+"""
+
+
+def ties(look: Look) -> Iterator[Finding]:
+    """No other running campaign has the same claim on the same doctors at the same hour.
+
+    One query, and one more where another one has. Those of the same segment are rivals() already.
+    """
+    own = look.campaign
+    running = Campaign.objects.running(look.now).exclude(pk=own.pk)
+    alike = running.exclude(segment_type=own.segment_type).filter(
+        priority=own.priority,
+        send_from=own.send_from,
+        steps__in=CampaignMessage.objects.filter(channel__in=look.channels),
+    )
+    others = {other.pk: other for other in alike.distinct()}
+    if not others:
+        return
+    values: dict[str, Any] = {
+        "others": list(others),
+        "segment": own.segment_type,
+        "now": look.now,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_SHARED, values)
+        shared = cursor.fetchall()
+    for pk, count in shared:
+        has = "is" if count == 1 else "are"
+        text = (
+            f"“{others[pk]}” has the same priority, {own.priority}, and sends from the same hour; "
+            f"{counted(count, 'doctor')} of this segment {has} under way in it. Where both want "
+            "the same room, the campaign that enrolled a doctor first goes first. Give one of them "
+            "another priority, if one matters more."
+        )
+        yield look.warning("same_priority", text, "priority")
 
 
 def audience(look: Look) -> Iterator[Finding]:

@@ -121,6 +121,33 @@ def _too_early(look: Look, end: datetime) -> Iterator[Finding]:
     yield said("end_before_last_step", text, "end_date_0")
 
 
+# Whoever plans a year ahead has no doctors to plan for yet: it is a slip of the pen.
+START_FAR = timedelta(days=365)
+END_FAR = timedelta(days=5 * 365)
+
+
+def far(look: Look) -> Iterator[Finding]:
+    """Start and end lie in a time that people plan for."""
+    campaign = look.campaign
+    if campaign.start_date and campaign.start_date > look.now + START_FAR:
+        text = (
+            f"It starts on {_at(campaign.start_date)}, {_years(campaign.start_date - look.now)} "
+            "from now, and nobody is enrolled before. Is that meant?"
+        )
+        yield look.warning("start_far", text, "start_date_0")
+    if campaign.end_date and campaign.end_date > look.now + END_FAR:
+        text = (
+            f"It ends on {_at(campaign.end_date)}, {_years(campaign.end_date - look.now)} from "
+            "now. Is that meant? Where it is to have no end, leave it empty."
+        )
+        yield look.warning("end_far", text, "end_date_0")
+
+
+def _years(span: timedelta) -> str:
+    years = span // timedelta(days=365)
+    return "more than a year" if years == 1 else f"{years} years"
+
+
 def _at(moment: datetime) -> str:
     return f"{localtime(moment):%d %b %Y, %H:%M}"
 

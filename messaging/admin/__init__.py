@@ -5,7 +5,7 @@ from messaging.admin.audience import AudienceCheckAdmin
 from messaging.admin.audit import AuditRunAdmin
 from messaging.admin.consent import ConsentRecordAdmin, UnsubscribeRecordAdmin
 from messaging.admin.delivery import DeliveryAttemptAdmin, MessageDeliveryAdmin
-from messaging.admin.inbound import InboundMessageAdmin, KeywordReplyAdmin
+from messaging.admin.inbound import InboundMessageAdmin, KeywordReplyAdmin, ReplyAdmin
 from messaging.admin.privacy import ErasedPersonAdmin
 from messaging.admin.reports import ProviderEventAdmin, SandboxMessageAdmin
 from messaging.admin.suppression import SuppressionAdmin
@@ -25,6 +25,7 @@ __all__ = [
     "MessageTemplateAdmin",
     "ProviderAccountAdmin",
     "ProviderEventAdmin",
+    "ReplyAdmin",
     "SandboxMessageAdmin",
     "SuppressionAdmin",
     "UnsubscribeRecordAdmin",

@@ -180,7 +180,12 @@ class EditorMixin(AnyAdmin):
         kind = "email" if draft.channel == Channel.EMAIL else "phone"
         request.session[f"trial:{kind}"] = recipient
         outcome = trial.send_trial(
-            draft, _person(request, draft), recipient, int(request.user.pk or 0), timezone.now()
+            draft,
+            _person(request, draft),
+            recipient,
+            int(request.user.pk or 0),
+            timezone.now(),
+            saved=template_of(request),
         )
         if outcome.was_sent:
             _log(request, draft, recipient, outcome)

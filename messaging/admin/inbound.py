@@ -13,9 +13,18 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.text import Truncator
 
 from messaging import inbound
-from messaging.models import InboundKind, InboundMessage, KeywordReply, MessageDelivery
+from messaging.admin.answer import AnswerMixin
+from messaging.models import (
+    InboundKind,
+    InboundMessage,
+    KeywordReply,
+    MessageDelivery,
+    Reply,
+    ReplyStatus,
+)
 from reengage.admin_base import (
     ActionVariant,
     ChoicesDropdownFilter,
@@ -49,6 +58,10 @@ _OPT_OUT = Confirmation(
     "as handled. Does the doctor want that?",
     button="Opt out",
 )
+_UNSENT: dict[str, str] = {
+    ReplyStatus.FAILED: "The last answer did not go out: it stands below, with why.",
+    ReplyStatus.UNKNOWN: "The last answer may have arrived or not: it stands below, with why.",
+}
 _KIND_WORDS = {
     "stop": "The doctor opted out of this channel. That was done at once.",
     "start": "The doctor came back to this channel. That was done at once.",
@@ -79,7 +92,10 @@ class WaitingFilter(DropdownFilter):
 
 @admin.register(InboundMessage)
 class InboundMessageAdmin(
-    DoctorSearchMixin, PageExtrasMixin[InboundMessage], ReadOnlyAdmin[InboundMessage]
+    DoctorSearchMixin,
+    AnswerMixin,
+    PageExtrasMixin[InboundMessage],
+    ReadOnlyAdmin[InboundMessage],
 ):
     """Messages from doctors: what waits first, of that what may opt out, then what was handled."""
 
@@ -93,19 +109,10 @@ class InboundMessageAdmin(
     actions = ("handle_selected",)
     actions_detail = ("handle", "opt_out")
     fieldsets = (
-        (None, {"fields": ("message", "doctor", "sender", "channel", "received_at", "answers")}),
+        (None, {"fields": ("doctor", "sender", "channel", "received_at", "answers")}),
         ("What became of it", {"fields": ("kind", "handled_at", "handled_by")}),
     )
-    answer_fieldset = (
-        "Automatic answer",
-        {"fields": ("reply", "reply_status", "replied_at", "reply_error")},
-    )
-    readonly_fields = ("message", "answers")
-
-    def get_fieldsets(self, request: HttpRequest, obj: InboundMessage | None = None) -> Any:
-        """The answer's only where there is one."""
-        shown = super().get_fieldsets(request, obj)
-        return (*shown, self.answer_fieldset) if obj and obj.reply else shown
+    readonly_fields = ("answers",)
 
     def get_ordering(self, request: HttpRequest) -> Any:
         """By idx_inbound_messages_inbox; only among the few that wait is there more to sort."""
@@ -124,15 +131,6 @@ class InboundMessageAdmin(
         text = " ".join((received.text or f"[{received.button}]").split()) or "(no text)"
         shown = text if len(text) <= 50 else f"{text[:49]}…"
         return format_html('<span style="overflow-wrap: anywhere">{}</span>', shown)
-
-    @display(description="message")
-    def message(self, received: InboundMessage) -> str:
-        """All of it, its lines kept, and the button where one was pressed."""
-        pressed = f"Button: {received.button}" if received.button else ""
-        return format_html(
-            '<div style="white-space: pre-wrap; overflow-wrap: anywhere">{}</div>',
-            "\n".join(filter(None, (received.text, pressed))) or "(no text)",
-        )
 
     @display(description="doctor")
     def who(self, received: InboundMessage) -> str:
@@ -159,11 +157,8 @@ class InboundMessageAdmin(
     def notices(self, request: HttpRequest, obj: InboundMessage) -> list[Notice]:
         """What is to be done."""
         if obj.handled_at:
-            by = f" Marked by {obj.handled_by}." if obj.handled_by else ""
-            return [Notice("success", _KIND_WORDS[obj.kind] + by)]
-        lines = (
-            [f"The automatic answer did not go out: {obj.reply_error}"] if obj.reply_error else []
-        )
+            return [Notice("success", _became(obj))]
+        lines = [_UNSENT[last.status]] if (last := _last(obj)) and last.status in _UNSENT else []
         if obj.doctor is None:
             lines.append(
                 "No doctor has this number, so a wish to opt out has to be entered by hand."
@@ -172,10 +167,7 @@ class InboundMessageAdmin(
             lines.append(
                 "The doctor may want to opt out: “Opt out” above does it, for this channel."
             )
-        lines.append(
-            "Answer the doctor by phone, e-mail or in the provider's own inbox; then mark it as "
-            "handled."
-        )
+        lines.append("Answer it below, or by phone or e-mail; then mark it as handled.")
         title = "It waits for somebody to answer it."
         if obj.kind == InboundKind.DOUBT:
             title = "This may be a wish to opt out. It waits for somebody to read it."
@@ -238,6 +230,19 @@ class InboundMessageAdmin(
             messages.warning(request, "Nothing to do: handled already.")
 
 
+def _last(received: InboundMessage) -> Reply | None:
+    return received.replies.select_related("written_by").order_by("-pk").first()
+
+
+def _became(received: InboundMessage) -> str:
+    """What became of a message that is handled."""
+    last = _last(received)
+    if last and not last.is_automatic:
+        return f"Answered by {last.who}."
+    by = f" Marked by {received.handled_by}." if received.handled_by else ""
+    return _KIND_WORDS[received.kind] + by
+
+
 def _got(received: InboundMessage) -> Table:
     sent = MessageDelivery.objects.filter(doctor=received.doctor, sent_at__isnull=False)
     last = sent.select_related("campaign_message__campaign").order_by("-sent_at")[:LAST]
@@ -284,6 +289,32 @@ def _wrote(received: InboundMessage) -> Table:
         ],
         empty="Nothing else.",
     )
+
+
+@admin.register(Reply)
+class ReplyAdmin(ReadOnlyAdmin[Reply]):
+    """All answers, whoever gave them; one is written on the page of its message."""
+
+    list_display = ("words", "message", "who", "written_at", "status")
+    list_filter = (("status", ChoicesDropdownFilter),)
+    list_select_related = ("message", "written_by")
+    fields = ("answers", "text", "who", "written_at", "status", "sent_at", "error")
+    readonly_fields = ("answers", "who")
+
+    @display(description="answer")
+    def words(self, reply: Reply) -> str:
+        """How it begins."""
+        return Truncator(" ".join(reply.text.split())).chars(50) or "(not kept any more)"
+
+    @display(description="answers")
+    def answers(self, reply: Reply) -> str:
+        """What the doctor wrote."""
+        return link("messaging_inboundmessage", reply.message_id, str(reply.message))
+
+    @display(description="by")
+    def who(self, reply: Reply) -> str:
+        """The person, or the keyword."""
+        return reply.who
 
 
 class KeywordReplyForm(ModelForm[KeywordReply]):

@@ -1,8 +1,9 @@
 """The texts. Saving checks them, and notes which variables they need."""
 
-# ruff: noqa: ARG002, SLF001  overridden signatures and `_meta` are Django's
+# ruff: noqa: SLF001  `_meta` is Django's
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 
 from django.contrib import admin
@@ -13,7 +14,9 @@ from django.utils.safestring import mark_safe
 
 from messaging.admin.approval import ApprovalMixin
 from messaging.admin.audience import AudienceMixin
+from messaging.admin.copied import CopiedMixin
 from messaging.admin.editor import EditorMixin
+from messaging.admin.in_use import InUseMixin
 from messaging.admin.transfer import TransferMixin
 from messaging.admin.versions import VersionsMixin
 from messaging.admin.warned import WarnedMixin
@@ -22,7 +25,6 @@ from reengage.admin_base import (
     ChoicesDropdownFilter,
     ModelAdmin,
     PageExtrasMixin,
-    Table,
     TextareaWidget,
     TextInputWidget,
     display,
@@ -41,6 +43,8 @@ BREAK = mark_safe("<br>")
 class MessageTemplateAdmin(
     VersionsMixin,
     WarnedMixin,
+    InUseMixin,
+    CopiedMixin,
     TransferMixin,
     EditorMixin,
     ApprovalMixin,
@@ -50,7 +54,7 @@ class MessageTemplateAdmin(
 ):
     """Message texts, by segment and channel."""
 
-    actions_detail = ("check_audience", "ask_again", "show_versions")
+    actions_detail = ("copy", "check_audience", "ask_again", "show_versions")
     list_display = (
         "name",
         "segment_type",
@@ -81,7 +85,10 @@ class MessageTemplateAdmin(
         if obj is None:
             return self.add_fieldsets
         sets = super().get_fieldsets(request, obj)
-        return sets if self.has_change_permission(request, obj) else _in_words(sets)
+        shown = self.get_readonly_fields(request, obj)
+        if not self.has_change_permission(request, obj):
+            shown = (*shown, *IN_WORDS)
+        return _in_words(sets, shown)
 
     def get_form(
         self,
@@ -144,29 +151,14 @@ class MessageTemplateAdmin(
             return "None yet: they are taken from the text when it is saved."
         return format_html_join(" ", "<code>{{{{{}}}}}</code>", ((n,) for n in template.variables))
 
-    def tables(self, request: HttpRequest, obj: MessageTemplate) -> list[Table]:
-        """The steps that send this text: a change goes out with the next message."""
-        steps = obj.steps.select_related("campaign").order_by("campaign__name", "sequence_order")
-        return [
-            Table(
-                title="Campaigns that send this text",
-                headers=("Campaign", "Status", "Day"),
-                rows=[
-                    (step.campaign, step.campaign.get_status_display(), str(step.delay_days))
-                    for step in steps
-                ],
-                empty="No campaign uses it.",
-            )
-        ]
 
+def _in_words(sets: Any, shown: Container[str]) -> Any:
+    """The fieldsets, with what shows a field in words in the place of those that are only shown."""
 
-def _in_words(sets: Any) -> Any:
-    """The fieldsets, with what shows a field in words in the field's place."""
+    def of(field: Any) -> Any:
+        return IN_WORDS.get(field, field) if isinstance(field, str) and field in shown else field
+
     return [
-        (name, {**options, "fields": tuple(_shown(field) for field in options["fields"])})
+        (name, {**options, "fields": tuple(of(field) for field in options["fields"])})
         for name, options in sets
     ]
-
-
-def _shown(field: Any) -> Any:
-    return IN_WORDS.get(field, field) if isinstance(field, str) else field

@@ -16,8 +16,8 @@ from django.db import connection
 from django.http import HttpRequest
 from django.utils import timezone
 
-from messaging import spool, track
-from messaging.links import machine, patience, remember
+from messaging import patience, spool, track
+from messaging.links import machine, remember
 from messaging.links.remember import Remembered
 from messaging.models import EventKind
 from messaging.record import storable

@@ -13,9 +13,9 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
 from messaging.links import hits, target, throttle
-from messaging.links.patience import DatabaseAwayError
 from messaging.links.remember import Remembered
 from messaging.models import EventKind
+from messaging.patience import DatabaseAwayError
 
 logger = logging.getLogger(__name__)
 

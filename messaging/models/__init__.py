@@ -13,7 +13,14 @@ from messaging.models.delivery import (
 )
 from messaging.models.event import EventKind, ProviderEvent, Verdict
 from messaging.models.heartbeat import Heartbeat, HeartbeatKind
-from messaging.models.inbound import InboundKind, InboundMessage, KeywordReply, ReplyStatus
+from messaging.models.inbound import (
+    UNDER_WAY,
+    InboundKind,
+    InboundMessage,
+    KeywordReply,
+    Reply,
+    ReplyStatus,
+)
 from messaging.models.sandbox import SandboxMessage
 from messaging.models.suppression import Suppression, SuppressionReason
 from messaging.models.template import ApprovalStatus, Channel, MessageTemplate, WhatsAppCategory
@@ -21,6 +28,7 @@ from messaging.models.version import HandedOver, TemplateVersion
 from messaging.models.window import SendWindow
 
 __all__ = [
+    "UNDER_WAY",
     "ApprovalStatus",
     "AttemptOutcome",
     "AudienceCheck",
@@ -41,6 +49,7 @@ __all__ = [
     "MessageTemplate",
     "ProviderAccount",
     "ProviderEvent",
+    "Reply",
     "ReplyStatus",
     "SandboxMessage",
     "SendWindow",

@@ -8,6 +8,7 @@ from django.contrib.postgres.functions import TransactionNow
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
+from django.utils.timezone import localtime
 
 from messaging.models.account import ProviderAccount
 from messaging.models.template import Channel
@@ -212,7 +213,7 @@ class MessageDelivery(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_channel_display()} {self.id}"
+        return f"{self.get_channel_display()} due {localtime(self.due_at):%d %b %Y}"
 
 
 class AttemptOutcome(models.TextChoices):
@@ -274,6 +275,22 @@ class DeliveryAttempt(models.Model):
     timezone = models.CharField(
         max_length=50, help_text="The zone whose quiet hours were kept when this was authorised."
     )
+    price = models.DecimalField(
+        max_digits=8,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        help_text="Rupees for a message, or a part of an SMS, when this was authorised. "
+        "Empty: none was set.",
+    )
+    # Without a check that it is positive: that would read the whole table when it is added.
+    sms_parts = models.SmallIntegerField(
+        "parts",
+        null=True,
+        blank=True,
+        help_text="Parts of the SMS, each of which is paid for. Empty: it is no SMS, or went out "
+        "before parts were kept.",
+    )
 
     class Meta:
         db_table = "delivery_attempts"
@@ -293,3 +310,54 @@ class DeliveryAttempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.authorised_at:%d %b %Y %H:%M}: {self.get_outcome_display()}"
+
+
+class MessageCost(models.Model):
+    """What the messages of a step that went out on one day are paid by: written by the roll-up.
+
+    One row for each account and price. Without a price they are counted at the account's present
+    one; without an account, at the channel's.
+    """
+
+    id = UuidV7Field()
+    step = models.ForeignKey(
+        "campaigns.CampaignMessage",
+        on_delete=models.CASCADE,
+        db_index=False,  # message_costs_once
+        related_name="costs",
+    )
+    date = models.DateField(help_text="When they were sent, in the time zone of the settings.")
+    channel = models.CharField(max_length=20, choices=Channel)
+    account = models.ForeignKey(
+        ProviderAccount,
+        on_delete=models.CASCADE,
+        null=True,
+        db_index=False,
+        db_constraint=False,  # as on the attempt that it is read from
+        related_name="+",
+    )
+    price = models.DecimalField(
+        max_digits=8, decimal_places=4, null=True, help_text="Rupees, as on the attempts."
+    )
+    messages = models.IntegerField(default=0, db_default=0)
+    units = models.IntegerField(
+        default=0, db_default=0, help_text="What is paid for: parts of SMS, else messages."
+    )
+    unmeasured = models.IntegerField(
+        default=0,
+        db_default=0,
+        help_text="SMS among them of which the parts are not known: each counts as one.",
+    )
+
+    class Meta:
+        db_table = "message_costs"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["step", "date", "account", "price"],
+                name="message_costs_once",
+                nulls_distinct=False,
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.date:%d %b %Y}, {self.step_id}"

@@ -62,12 +62,12 @@ class KeywordReply(models.Model):
             raise ValidationError(
                 {"keyword": f"{self.keyword} already opts the doctor out or back in."}
             )
-        if self.reply and (wrong := _wrong_with(self.reply)):
+        if self.reply and (wrong := wrong_with(self.reply)):
             raise ValidationError({"reply": wrong})
 
 
-def _wrong_with(reply: str) -> str:
-    """What keeps words from going out as they stand, for the form; '': nothing."""
+def wrong_with(reply: str) -> str:
+    """What keeps an answer from going out as it stands, for the form; '': nothing."""
     from messaging.links.target import is_allowed  # noqa: PLC0415  its package knows the models
     from messaging.validation.addresses import addresses  # noqa: PLC0415  so does this one
 
@@ -88,17 +88,6 @@ class InboundKind(models.TextChoices):
     KEYWORD = "keyword", "Keyword"
     DOUBT = "doubt", "May want to opt out"
     OTHER = "other", "To be read"
-
-
-class ReplyStatus(models.TextChoices):
-    """Life of an automatic answer."""
-
-    NONE = "", "None"
-    QUEUED = "queued", "Waits to be sent"
-    SENDING = "sending", "Being sent"
-    SENT = "sent", "Sent"
-    FAILED = "failed", "Not sent"
-    UNKNOWN = "unknown", "No answer from the provider"
 
 
 class InboundMessage(models.Model):
@@ -146,19 +135,6 @@ class InboundMessage(models.Model):
         related_name="+",
         help_text="Empty where it was done by itself.",
     )
-    reply = models.TextField("automatic answer", blank=True, default="", db_default="")
-    reply_status = models.CharField(
-        "state of the answer",
-        max_length=20,
-        choices=ReplyStatus,
-        default=ReplyStatus.NONE,
-        db_default=ReplyStatus.NONE,
-        blank=True,
-    )
-    reply_claimed_at = models.DateTimeField(null=True, blank=True, editable=False)
-    replied_at = models.DateTimeField("answered at", null=True, blank=True)
-    reply_external_id = models.CharField(max_length=255, blank=True, default="", db_default="")
-    reply_error = models.CharField(max_length=300, blank=True, default="", db_default="")
 
     class Meta:
         db_table = "inbound_messages"
@@ -172,12 +148,6 @@ class InboundMessage(models.Model):
                 F("id").desc(),
                 name="idx_inbound_messages_inbox",
             ),
-            # inbound_reply.send_replies: the few that wait or are on their way.
-            models.Index(
-                fields=["id"],
-                name="idx_inbound_messages_replies",
-                condition=Q(reply_status__in=["queued", "sending"]),
-            ),
             # session.open_numbers: who wrote on WhatsApp within a day.
             models.Index(
                 fields=["sender", "received_at"],
@@ -189,3 +159,74 @@ class InboundMessage(models.Model):
     def __str__(self) -> str:
         received = timezone.localtime(self.received_at)
         return f"{self.get_channel_display()}, {received:%d %b %Y, %H:%M}"
+
+
+class ReplyStatus(models.TextChoices):
+    """Life of an answer."""
+
+    QUEUED = "queued", "Waits to be sent"
+    SENDING = "sending", "Being sent"
+    SENT = "sent", "Sent"
+    FAILED = "failed", "Not sent"
+    UNKNOWN = "unknown", "No answer from the provider"
+
+
+UNDER_WAY = (ReplyStatus.QUEUED, ReplyStatus.SENDING)
+
+
+class Reply(models.Model):
+    """One answer to a message from a doctor: to its keyword, or by a person."""
+
+    id = UuidV7Field()
+    message = models.ForeignKey(InboundMessage, on_delete=models.CASCADE, related_name="replies")
+    text = models.TextField(blank=True)
+    status = models.CharField(
+        "state", max_length=20, choices=ReplyStatus, default=ReplyStatus.QUEUED
+    )
+    is_automatic = models.BooleanField(default=False, help_text="The answer to a keyword.")
+    written_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Empty where it was answered by itself.",
+    )
+    written_at = models.DateTimeField()
+    claimed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    external_id = models.CharField(max_length=255, blank=True, default="")
+    error = models.CharField(max_length=300, blank=True, default="")
+
+    class Meta:
+        db_table = "inbound_replies"
+        verbose_name = "answer to a doctor"
+        verbose_name_plural = "answers to doctors"
+        default_permissions = ("view",)  # they are seen and written on the page of their message
+        indexes = [
+            # inbound_reply.send_replies: the few that wait or are on their way.
+            models.Index(
+                fields=["id"],
+                name="idx_inbound_replies_under_way",
+                condition=Q(status__in=["queued", "sending"]),
+            ),
+        ]
+        constraints = [
+            # Two colleagues at once, or a double click: one of them is first.
+            models.UniqueConstraint(
+                fields=["message"],
+                name="inbound_replies_one_under_way",
+                condition=Q(status__in=["queued", "sending"]),
+            )
+        ]
+
+    def __str__(self) -> str:
+        written = timezone.localtime(self.written_at)
+        return f"{self.who}, {written:%d %b %Y, %H:%M}"
+
+    @property
+    def who(self) -> str:
+        """Whoever answered, as a sentence begins."""
+        if self.is_automatic:
+            return "The keyword's answer"
+        return self.written_by.get_username() if self.written_by else "Somebody"

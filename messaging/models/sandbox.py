@@ -3,7 +3,7 @@
 from django.db import models
 
 from messaging.models.delivery import MessageDelivery
-from messaging.models.inbound import InboundMessage
+from messaging.models.inbound import Reply
 from messaging.models.template import Channel
 from segments.models.fields import uuid7
 
@@ -11,8 +11,8 @@ from segments.models.fields import uuid7
 class SandboxMessage(models.Model):
     """A message that would have gone out; it never leaves the machine.
 
-    Its id is the one that the provider was handed: that of the delivery, or of the doctor's message
-    that it answers, or one of its own for a test.
+    Its id is the one that the provider was handed: that of the delivery, or of the answer to a
+    doctor, or one of its own for a test.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -20,11 +20,11 @@ class SandboxMessage(models.Model):
         MessageDelivery, on_delete=models.CASCADE, null=True, related_name="sandbox_message"
     )
     answers = models.OneToOneField(
-        InboundMessage,
+        Reply,
         on_delete=models.CASCADE,
         null=True,
         related_name="sandbox_message",
-        help_text="What the doctor wrote, where this answers it.",
+        help_text="The answer to a doctor that this is.",
     )
     channel = models.CharField(max_length=20, choices=Channel, default="", db_default="")
     recipient = models.CharField(max_length=254)

@@ -14,6 +14,7 @@ from django.db import models
 from django.utils import timezone
 
 from messaging.audience.members import sample_variables
+from messaging.in_use import held
 from messaging.render import needed
 from messaging.validation import Draft, check_template
 from messaging.validation.characters import cannot_be_stored, unseen_findings
@@ -216,7 +217,7 @@ class MessageTemplate(models.Model):
         people: Sequence[Mapping[str, Any]] = ()
         if self.channel == Channel.SMS:
             people = sample_variables(self.segment_type, timezone.now(), MEASURED)
-        problems = defaultdict(list, self._misplaced() if self._state.adding else {})
+        problems = defaultdict(list, self._misplaced() if self._state.adding else held(self))
         title = unseen_findings(self.title, "title")
         for finding in (*title, *check_template(self.draft(), people)):
             if finding.level == "error":

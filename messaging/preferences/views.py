@@ -14,9 +14,9 @@ from django.views.decorators.csrf import csrf_exempt
 
 from messaging import track
 from messaging.links import hits
-from messaging.links.patience import DatabaseAwayError, ask
 from messaging.links.views import away, missed, private
 from messaging.models import EventKind, MessageDelivery
+from messaging.patience import DatabaseAwayError, ask
 from messaging.preferences import wish
 from messaging.preferences.page import page_of
 from messaging.webhooks import body

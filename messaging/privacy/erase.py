@@ -15,7 +15,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Value
+from django.db.models import Case, Value, When
 from django.db.models.functions import Coalesce
 
 from messaging import optout, reports, spool
@@ -25,6 +25,8 @@ from messaging.models import (
     HandedOver,
     InboundMessage,
     MessageDelivery,
+    Reply,
+    ReplyStatus,
     SandboxMessage,
 )
 from messaging.privacy import files, forget, holdings, mentions
@@ -78,11 +80,18 @@ def erase(doctor_id: int, now: datetime, by: Any = None) -> ErasedPerson:
         SandboxMessage.objects.filter(recipient__in=[*known.numbers, doctor.email or ""]).update(
             recipient="", subject="", text="", html=""
         )
-        InboundMessage.objects.filter(sender__in=known.numbers, doctor=None).update(
+        strangers = InboundMessage.objects.filter(sender__in=known.numbers, doctor=None)
+        Reply.objects.filter(message__in=strangers).exclude(text="").update(
+            text="",
+            error="",
+            status=Case(
+                When(status=ReplyStatus.QUEUED, then=Value(ReplyStatus.FAILED)), default="status"
+            ),
+        )
+        strangers.update(
             sender="",
             text="",
             button="",
-            reply_error="",
             handled_at=Coalesce("handled_at", Value(now)),  # there is nothing left to read
         )
         for found in (named, mentions.find(known.pattern, since)):

@@ -51,10 +51,8 @@ KEPT = {
         "provider": "figures",
         "channel": "figures",
         "kind": "figures",
-        "reply": "as everybody got it",
-        "reply_status": "figures",
-        "reply_external_id": "the provider's",
     },
+    "inbound_replies": {"status": "figures", "external_id": "the provider's"},
     "channel_suppressions": {"channel": "the state", "reason": "the state"},
     "sandbox_messages": {"channel": "figures"},
     "consent_records": {"channel": "the proof"},
@@ -89,8 +87,8 @@ _STATEMENTS = (
        FROM message_deliveries m
        WHERE m.id = s.delivery_id AND m.user_id = ANY(%(doctors)s) AND s.recipient <> ''""",
     """UPDATE sandbox_messages s SET recipient = '', subject = '', text = '', html = ''
-       FROM inbound_messages i
-       WHERE i.id = s.answers_id AND i.user_id = ANY(%(doctors)s) AND s.recipient <> ''""",
+       FROM inbound_replies r JOIN inbound_messages i ON i.id = r.message_id
+       WHERE r.id = s.answers_id AND i.user_id = ANY(%(doctors)s) AND s.recipient <> ''""",
     # What a hit is judged by stays until it was; a report that is not counted yet keeps its code.
     """UPDATE provider_events p
        SET detail = jsonb_strip_nulls(jsonb_build_object('link', p.detail->'link',
@@ -103,11 +101,16 @@ _STATEMENTS = (
        FROM inbound_messages i
        WHERE i.event_id = p.id AND i.user_id = ANY(%(doctors)s) AND NOT p.detail ? 'erased'""",
     """UPDATE inbound_messages
-       SET sender = '', text = '', button = '', reply_error = '',
-           handled_at = COALESCE(handled_at, now()),
-           reply_status = CASE WHEN reply_status = 'queued' THEN 'failed' ELSE reply_status END
+       SET sender = '', text = '', button = '', handled_at = COALESCE(handled_at, now())
        WHERE user_id = ANY(%(doctors)s)
-         AND (sender <> '' OR text <> '' OR button <> '' OR reply_error <> '')""",
+         AND (sender <> '' OR text <> '' OR button <> '' OR handled_at IS NULL)""",
+    # What waits to be sent does not go out.
+    """UPDATE inbound_replies r
+       SET text = '', error = '',
+           status = CASE r.status WHEN 'queued' THEN 'failed' ELSE r.status END
+       FROM inbound_messages i
+       WHERE i.id = r.message_id AND i.user_id = ANY(%(doctors)s)
+         AND (r.text <> '' OR r.error <> '')""",
     """UPDATE unsubscribe_records SET reason = NULL
        WHERE user_id = ANY(%(doctors)s) AND reason IS NOT NULL""",
     """UPDATE consent_records SET source = 'erased', text_shown = ''

@@ -25,7 +25,7 @@ UNRELATED = {
 }
 # Tables that hold nothing of any doctor but keys and counts.
 IMPERSONAL = {
-    "api_batches": "keys of doctors, and for a week what a program sent wrongly",
+    "api_batches": "keys and counts; nothing that a program sent wrongly",
     "api_keys": "staff",
     "campaign_analytics_mark": "times",
     "campaign_cohorts": "counts",
@@ -60,6 +60,7 @@ IMPERSONAL = {
     "heartbeats": "machines",
     "import_runs": "counts and names of files",
     "keyword_replies": "of everybody",
+    "message_costs": "counts",
     "message_templates": "of everybody",
     "provider_accounts": "machines",
     "send_windows": "keys of deliveries",

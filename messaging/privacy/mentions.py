@@ -22,6 +22,7 @@ MASK = "…"  # instead of what names the person
 # Columns of text in which anybody may be named. Errors of deliveries speak of their own doctor.
 TEXTS = {
     "inbound_messages": ("text", "button"),
+    "inbound_replies": ("text",),
     "sandbox_messages": ("subject", "text", "html"),
     "unsubscribe_records": ("reason",),
 }

@@ -28,6 +28,7 @@ class Pruned:
     windows: int
     reports: int
     messages: int
+    replies: int
     sandbox: int
     rejected: int
     uploads: int
@@ -53,10 +54,17 @@ _REPORTS = """
     SELECT (SELECT count(*) FROM emptied), (SELECT id FROM seen ORDER BY id LIMIT 1)
 """
 _MESSAGES = """
-    UPDATE inbound_messages SET text = '', button = '', sender = '', reply_error = ''
+    UPDATE inbound_messages SET text = '', button = '', sender = ''
     WHERE id IN (
         SELECT id FROM inbound_messages
         WHERE received_at < %(before)s AND (text <> '' OR button <> '' OR sender <> '')
+        LIMIT %(batch)s)
+"""
+_REPLIES = """
+    UPDATE inbound_replies SET text = '', error = ''
+    WHERE id IN (
+        SELECT id FROM inbound_replies
+        WHERE written_at < %(before)s AND (text <> '' OR error <> '')
         LIMIT %(batch)s)
 """
 _SANDBOX = """
@@ -73,12 +81,13 @@ _REJECTED = """
 
 
 def prune(now: datetime) -> Pruned:
-    """Drop what messages said, raw reports, what doctors wrote, and rejected cells of files."""
+    """Drop what messages said, raw reports, doctors' messages and answers, and rejected cells."""
     before = now - settings.RETENTION
     return Pruned(
         windows=_repeat(_WINDOWS, before, WINDOWS),
         reports=_reports(before),
         messages=_repeat(_MESSAGES, before),
+        replies=_repeat(_REPLIES, before),
         sandbox=_repeat(_SANDBOX, before),
         rejected=_repeat(_REJECTED, before),
         uploads=files.drop_uploads(files.FORGOTTEN_AFTER),

@@ -36,7 +36,7 @@ def _goes(doctor: Doctor) -> list[str]:
             "nowhere then."
         ),
         (
-            f"What the doctor wrote, and why they opted out: "
+            f"What the doctor wrote, what they were answered, and why they opted out: "
             f"{doctor.inbound_messages.count():,} messages, "
             f"{doctor.unsubscribes.count():,} opt-outs."
         ),

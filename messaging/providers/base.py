@@ -24,7 +24,7 @@ class Outgoing(NamedTuple):
     be: a test, to whoever tries a text out, and an answer to what a doctor wrote.
     """
 
-    delivery_id: uuid.UUID  # of an answer: the InboundMessage's; of a test: its own
+    delivery_id: uuid.UUID  # of an answer: the Reply's; of a test: its own
     channel: str
     recipient: str  # E.164 number or e-mail address
     text: str

@@ -16,6 +16,8 @@ from messaging.models import (
     InboundMessage,
     MessageDelivery,
     ProviderEvent,
+    Reply,
+    ReplyStatus,
 )
 from messaging.timeline.source import Said, Source, Theme, shortened
 
@@ -103,14 +105,29 @@ def _report(event: ProviderEvent, _moment: str) -> Said:
 
 
 def _inbound(received: InboundMessage, moment: str) -> Said:
-    if moment == "replied":
-        return Said("Answered by itself", f"“{shortened(received.reply)}”", "quickreply")
     if moment == "handled":
         return Said("Message handled", f"By {received.handled_by}.", "done")
     words = received.text or f"[{received.button}]" if received.button else received.text
     waits = "" if received.handled_at else " It waits for somebody to read it."
     said = f"{received.get_channel_display()}: “{shortened(words) or 'no text'}”{waits}"
     return Said("Wrote to us", said, "chat", "plain" if received.handled_at else "warn")
+
+
+_REPLIES = {
+    ReplyStatus.QUEUED: ("Answer waits to be sent", "warn"),
+    ReplyStatus.SENDING: ("Answer being sent", "plain"),
+    ReplyStatus.SENT: ("Answered", "plain"),
+    ReplyStatus.FAILED: ("Answer not sent", "bad"),
+    ReplyStatus.UNKNOWN: ("Answer may have arrived", "bad"),
+}
+
+
+def _reply(reply: Reply, _moment: str) -> Said:
+    word, tone = _REPLIES[ReplyStatus(reply.status)]
+    said = f"{reply.who}: “{shortened(reply.text) or 'no text'}”"
+    words = f"{said} {shortened(reply.error)}".strip()
+    more = ("messaging.InboundMessage", reply.message_id)
+    return Said(word, words, "quickreply" if reply.is_automatic else "reply", tone, more)
 
 
 # A skip has no time of its own: it is shown for when the message was planned, or for when its
@@ -123,6 +140,12 @@ _SKIPPED = """
                    WHERE u.user_id = r.user_id AND u.unsubscribed_at <= now()), r.created_at) END
 """
 _OPEN = "CASE WHEN r.status IN ('scheduled', 'sending') THEN r.scheduled_at END"
+# Marked by somebody, who did not answer here: the answer stands for itself.
+_HANDLED = """
+    CASE WHEN r.handled_by_id IS NOT NULL AND NOT EXISTS (
+        SELECT FROM inbound_replies a WHERE a.message_id = r.id AND a.written_at = r.handled_at)
+    THEN r.handled_at END
+"""
 # What the delivery does not say itself: repeated ones, those of machines, those that wait.
 _MORE_REPORTS = """
     m.user_id = %(doctor)s AND r.kind NOT IN ('sent', 'delivered', 'inbound')
@@ -175,13 +198,24 @@ SOURCES = (
         Theme.MESSAGES,
         {
             "wrote": "r.received_at",
-            "replied": "r.replied_at",
-            "handled": "CASE WHEN r.handled_by_id IS NOT NULL THEN r.handled_at END",
+            "handled": _HANDLED,
         },
         _inbound,
         ("handled_by",),
         joins="LEFT JOIN message_deliveries m ON m.id = r.delivery_id"
         " LEFT " + _ENROLLMENT.format("m"),
+        of_campaign=_IN_CAMPAIGN,
+    ),
+    Source(
+        "messaging.Reply",
+        Theme.MESSAGES,
+        {"answered": "COALESCE(r.sent_at, r.written_at)"},
+        _reply,
+        ("written_by",),
+        joins="JOIN inbound_messages i ON i.id = r.message_id"
+        " LEFT JOIN message_deliveries m ON m.id = i.delivery_id"
+        " LEFT " + _ENROLLMENT.format("m"),
+        of_doctor="i.user_id = %(doctor)s",
         of_campaign=_IN_CAMPAIGN,
     ),
 )

@@ -85,16 +85,18 @@ class Webhook(View):
         except UNREADABLE as error:
             # Signed, and not what it should be: its text may quote the sender.
             raise Refused(400, f"This is no report ({type(error).__name__}).") from None
-        return [replace(event, occurred_at=_likely(event.occurred_at, now)) for event in events]
+        return [_at_likely_time(event, now) for event in events]
 
 
-def _likely(told: datetime, now: datetime) -> datetime:
-    """The time that a report tells, in UTC; when it came, where it cannot have been then.
+def _at_likely_time(event: Event, now: datetime) -> Event:
+    """The report, with the time that it tells in UTC; when it came, where it was not then.
 
     PostgreSQL keeps times that Python cannot read, and refuses zones that Python knows: one such
     report would hold up all others.
     """
-    return told.astimezone(UTC) if now - OLDEST <= told <= now else now
+    told = event.occurred_at
+    likely = told.astimezone(UTC) if now - OLDEST <= told <= now else now
+    return event if likely is told else replace(event, occurred_at=likely)  # a copy costs
 
 
 def keys_of(provider: str) -> list[str]:

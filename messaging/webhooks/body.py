@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
+import os
 import socket
-import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from django.http import HttpRequest, UnreadablePostError
+
+from messaging import deadline
 
 MOST_BYTES = 1_000_000
 MOST_DEPTH = 20
@@ -53,18 +55,11 @@ def _in_time(request: HttpRequest) -> Iterator[None]:
     if connection is None:  # another server, which has its own ways
         yield
         return
-    watch = threading.Timer(MOST_SECONDS, _hang_up, [connection])
-    watch.daemon = True
-    watch.start()
-    try:
+    # Whoever reads is told that this was all.
+    descriptor = connection.fileno()
+    by = time.monotonic() + MOST_SECONDS
+    with deadline.watched(by, lambda: deadline.hang_up(os.dup(descriptor), socket.SHUT_RD)):
         yield
-    finally:
-        watch.cancel()
-
-
-def _hang_up(connection: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        connection.shutdown(socket.SHUT_RD)  # whoever reads is told that this was all
 
 
 def _length(request: HttpRequest) -> int:
@@ -86,14 +81,19 @@ def parse_json(body: bytes) -> Any:
 
 
 def _is_deeper(value: Any, levels: int) -> bool:
-    """Whether lists and objects stand in each other further than so."""
-    if isinstance(value, dict):
-        value = value.values()
-    elif not isinstance(value, list):
-        return False
-    return levels == 0 or any(
-        _is_deeper(each, levels - 1) for each in value if isinstance(each, (dict, list))
-    )
+    """Whether lists and objects stand in each other further than so; looked at level by level."""
+    inside = [value]
+    for _ in range(levels):
+        inside = [
+            each
+            for outer in inside
+            if type(outer) is dict or type(outer) is list  # json makes no others
+            for each in (outer.values() if type(outer) is dict else outer)
+            if type(each) is dict or type(each) is list
+        ]
+        if not inside:
+            return False
+    return True
 
 
 def _no_number(_name: str) -> NoReturn:

@@ -21,8 +21,8 @@ from django.db import DatabaseError, InterfaceError, OperationalError
 from django.utils import timezone
 
 from messaging import spool, track
-from messaging.links.patience import DatabaseAwayError, ask
 from messaging.models import EventKind
+from messaging.patience import DatabaseAwayError, ask
 from messaging.track import Event
 
 logger = logging.getLogger(__name__)
@@ -120,6 +120,11 @@ class _Bell:
 
 
 _bell = _Bell()
+
+
+def ring_soon() -> None:
+    """Have a worker called, without waiting for it: for what should not wait for the minute."""
+    _bell.ring()
 
 
 def ring() -> None:

@@ -239,11 +239,16 @@ _PERSONAL = frozenset(
 _ADDRESS = re.compile(r"[^\s<>\"'(),;:@]+@[^\s<>\"'(),;:@]+")
 
 
-def _without_person(raw: Any) -> Any:
-    if isinstance(raw, dict):
+def _without_person(told: Any) -> Any:
+    """The report without who it is about. Nearly all of it is short texts in one flat object."""
+    if type(told) is str:
+        return _ADDRESS.sub("(address)", told) if "@" in told else told
+    if type(told) is dict:
         return {
-            name: _without_person(value) for name, value in raw.items() if name not in _PERSONAL
+            name: value
+            if type(value) is int or (type(value) is str and "@" not in value)
+            else _without_person(value)
+            for name, value in told.items()
+            if name not in _PERSONAL
         }
-    if isinstance(raw, list):
-        return [_without_person(each) for each in raw]
-    return _ADDRESS.sub("(address)", raw) if isinstance(raw, str) and "@" in raw else raw
+    return [_without_person(each) for each in told] if type(told) is list else told

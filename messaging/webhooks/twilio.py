@@ -47,7 +47,8 @@ class TwilioWebhook(Webhook):
             raise Refused(403, "It is not signed.")
         algorithm = get_signature_algorithm(request.headers.get(SIGNATURE_SETTINGS_HEADER))
         address = urlparse(public_url(request))
-        addresses = [remove_port(address), add_port(address)]
+        both = (add_port, remove_port) if address.port else (remove_port, add_port)
+        addresses = [way(address) for way in both]  # first as it was given to Twilio
         self.form = _form(body)
         expected = (
             RequestValidator(key).compute_signature(each, self.form, algorithm)

@@ -6,7 +6,6 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.http import urlencode
@@ -36,11 +35,6 @@ def chosen(request: HttpRequest, now: datetime) -> Choice:
     return Choice(
         period(request.GET, today, last_days(30, today)), _campaign(request.GET.get("campaign", ""))
     )
-
-
-def offered() -> QuerySet[Campaign]:
-    """Campaigns to choose from."""
-    return launched()
 
 
 def _campaign(key: str) -> Campaign | None:

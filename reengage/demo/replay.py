@@ -25,7 +25,7 @@ from campaigns.models import Campaign, CampaignStatus
 from messaging import reap, send
 from messaging.models import Channel, DeliveryAttempt
 from reengage import initial, supervise
-from reengage.demo import inbox, trials
+from reengage.demo import inbox, money, trials
 from reengage.demo.audience import Audience
 from reengage.demo.generate import DAYS
 from segments.identify import cleanup_expired, identify
@@ -61,7 +61,10 @@ def begin(start: datetime) -> None:
     drafts = Campaign.objects.filter(
         name__in=[row["name"] for row in fixture], status=CampaignStatus.DRAFT, start_date=None
     )
+    if drafts:
+        money.set_prices()
     for campaign in drafts:
+        money.set_value(campaign)
         launch.launch(campaign, start)
         trials.begin(campaign, start)
 

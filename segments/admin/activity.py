@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from reengage.admin_base import BigTableMixin, RangeDateTimeFilter, TabularInline
+from reengage.admin_base import BigTableMixin, DayFilter, TabularInline
 from segments.admin.base import ImportedAdmin, LinesMixin
 from segments.admin.search import DoctorSearchMixin
 from segments.models import (
@@ -22,7 +22,7 @@ class AidaUsageAdmin(DoctorSearchMixin, BigTableMixin, ImportedAdmin[AidaUsage])
     """Uses of AiDA."""
 
     list_display = ("doctor", "used_at", "specialty_area")
-    list_filter = (("used_at", RangeDateTimeFilter),)
+    list_filter = (("used_at", DayFilter),)
     list_select_related = ("doctor",)
     autocomplete_fields = ("doctor",)
 
@@ -32,7 +32,7 @@ class AgentUsageAdmin(DoctorSearchMixin, BigTableMixin, ImportedAdmin[AgentUsage
     """Uses of AI agents: what ends the first campaign for a doctor."""
 
     list_display = ("doctor", "agent", "specialty_area", "used_at")
-    list_filter = (("used_at", RangeDateTimeFilter),)
+    list_filter = (("used_at", DayFilter),)
     list_select_related = ("doctor",)
     autocomplete_fields = ("doctor",)
 
@@ -78,7 +78,7 @@ class CourseProgressAdmin(DoctorSearchMixin, BigTableMixin, ImportedAdmin[Course
         "access_expires_at",
         "completed_at",
     )
-    list_filter = (("completed_at", RangeDateTimeFilter),)
+    list_filter = (("completed_at", DayFilter),)
     list_select_related = ("doctor", "course")
     autocomplete_fields = ("doctor", "course")
 
@@ -88,7 +88,7 @@ class SessionAdmin(LinesMixin, ImportedAdmin[Session]):
     """Live sessions and their recordings."""
 
     list_display = ("title", "external_id", "starts_at", "ends_at", "recording_expires_at")
-    list_filter = (("ends_at", RangeDateTimeFilter),)
+    list_filter = (("ends_at", DayFilter),)
     ordering = ("-ends_at",)
     search_fields = ("title", "external_id")
     search_help_text = "Part of the title, or of the CLIRNET id."
@@ -119,7 +119,7 @@ class CertificateAdmin(DoctorSearchMixin, BigTableMixin, ImportedAdmin[Certifica
         "downloaded_at",
         "viewed_at",
     )
-    list_filter = (("issued_at", RangeDateTimeFilter),)
+    list_filter = (("issued_at", DayFilter),)
     list_select_related = ("doctor", "session", "course")
     search_exact = ("external_id",)
     search_help_text = "Certificate id, or a doctor's CLIRNET id, phone, e-mail or last name."

@@ -17,7 +17,7 @@ from django.utils.html import format_html
 from django.utils.timezone import localtime
 
 from reengage.admin_base import AnyAdmin, ImportExportAdmin, TextareaWidget
-from segments.admin.formats import import_formats
+from segments.admin.formats import LinedMixin, import_formats
 from segments.imports.header import ImportFileError
 from segments.imports.resources import RESOURCES
 
@@ -29,7 +29,8 @@ class ImportedAdmin(ImportExportAdmin[M]):
 
     def get_resource_classes(self, request: HttpRequest) -> Sequence[Any]:
         """The reader and writer of this kind of row."""
-        return [RESOURCES[self.model]]
+        resource: Any = RESOURCES[self.model]
+        return [type(resource)(resource.__name__, (LinedMixin, resource), {})]
 
     def get_import_formats(self) -> list[type[Any]]:
         """The same reader as the command's."""

@@ -1,7 +1,8 @@
-"""Files uploaded to the admin are read as `import_csv` reads them, with the same words."""
+"""Files uploaded to the admin are read as `import_csv` reads them, with its words and lines."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
@@ -12,6 +13,12 @@ from reengage.admin_base import CSV, XLSX
 from segments.imports.header import ImportFileError
 from segments.imports.kinds import Kind
 from segments.imports.reader import read_table
+
+
+class FileDataset(Dataset):  # type: ignore[misc]  # untyped
+    """The rows of a file, and at which line of it each stands: `lines` is as long as the rows."""
+
+    lines: list[int]
 
 
 class KindFile:
@@ -33,7 +40,8 @@ class KindFile:
             path = Path(place) / "upload"
             path.write_bytes(in_stream)
             table = read_table(path, self.kind)
-            dataset = Dataset(headers=table.columns)
+            dataset = FileDataset(headers=table.columns)
+            dataset.lines = []
             for block in table.blocks:
                 for line, problem in block.broken:
                     raise ImportFileError(f"Line {line}: {problem}")
@@ -41,7 +49,7 @@ class KindFile:
                     self._append(dataset, line, row)
         return dataset
 
-    def _append(self, dataset: Dataset, line: int, row: list[str]) -> None:
+    def _append(self, dataset: FileDataset, line: int, row: list[str]) -> None:
         width = len(dataset.headers)
         if not any(map(str.strip, row)):
             return
@@ -50,6 +58,33 @@ class KindFile:
                 f"Line {line} has {len(row)} cells, the header has {width}: mend that line."
             )
         dataset.append(row)
+        dataset.lines.append(line)
+
+
+class LinedMixin:
+    """For a resource: rows are numbered as the file's lines are, its header being the first."""
+
+    lines: Sequence[int] = ()
+
+    def before_import(self, dataset: Dataset, **kwargs: Any) -> None:
+        """Keep where each row stands, before the rows are made anew."""
+        self.lines = getattr(dataset, "lines", ())
+        super().before_import(dataset, **kwargs)  # type: ignore[misc]  # KindResource
+
+    def before_import_row(self, row: dict[str, Any], **kwargs: Any) -> None:
+        """What is told of an earlier row names its line."""
+        kwargs["row_number"] = self._line(kwargs.get("row_number", 0))
+        super().before_import_row(row, **kwargs)  # type: ignore[misc]  # KindResource
+
+    def after_import(self, dataset: Dataset, result: Any, **kwargs: Any) -> None:
+        """Number the rows that are shown."""
+        super().after_import(dataset, result, **kwargs)  # type: ignore[misc]  # KindResource
+        for row in result.invalid_rows:
+            row.number = self._line(row.number)
+
+    def _line(self, number: int) -> int:
+        """Of the row of this number, the first being 1; as it is, where there is no file."""
+        return self.lines[number - 1] if 0 < number <= len(self.lines) else number
 
 
 def import_formats(kind: Kind) -> list[type[Any]]:

@@ -3,14 +3,16 @@
 import re
 
 import pytest
+from django.contrib import admin
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
 from campaigns.api import keys
 from campaigns.models import ApiKey
 from tests.admin.world import page, staff
-from tests.api.world import boss
+from tests.api.world import boss, owner
 
 pytestmark = pytest.mark.django_db
 NEW = {"name": "Platform", "scopes": ["activity:write", "analytics:read"]}
@@ -92,3 +94,29 @@ def test_key_is_neither_edited_nor_deleted() -> None:
     assert client.post(page(ApiKey, "delete", key.pk), {"post": "yes"}).status_code == 403
     key.refresh_from_db()
     assert (key.name, key.scopes) == ("Platform", ["campaigns:read"])
+
+
+def test_list_tells_which_keys_are_refused() -> None:
+    kinds = {
+        "Works": keys.make("A", boss(), ["campaigns:read"])[0],
+        "Expired": keys.make("B", boss(), ["campaigns:read"], timezone.now())[0],
+        "Revoked": keys.make("C", boss(), ["campaigns:read"])[0],
+        "Owner may not log in": keys.make("D", owner("left"), ["campaigns:read"])[0],
+    }
+    keys.revoke(kinds["Revoked"], timezone.now())
+    User.objects.filter(username="left").update(is_active=False)
+    shown = admin.site._registry[ApiKey]
+    told = {key.name: shown.state(key) for key in ApiKey.objects.select_related("owner")}
+    assert told == {key.name: state for state, key in kinds.items()}
+    expired = staff("campaigns.view_apikey").get(page(ApiKey, "change", kinds["Expired"].pk))
+    assert "It has expired" in expired.content.decode()
+
+
+def test_form_has_one_button_and_none_that_makes_users() -> None:
+    client = Client()
+    client.force_login(boss())
+    form = client.get(page(ApiKey, "add")).content.decode()
+    assert re.findall(r'name="(_[a-z]+)"', form) == ["_save"]
+    assert "/admin/auth/user/add/" not in form
+    assert "(campaigns:read)" in form
+    assert "/api/v1/docs" in form

@@ -64,7 +64,13 @@ def test_grid_marks_what_can_never_go_what_is_tested_and_what_is_not_approved(
     }
     told = opened(admin_client, made).context["sequence"]
     steps = told["steps"]
-    assert any("can never go out" in one["never"] for one in steps.values())
+    never = [one["never"] for one in steps.values() if one["never"]]
+    assert never
+    for words in never:  # two of three channels have room for both days
+        assert words.startswith(
+            "Never goes out to doctors reachable on every channel; it reaches the others. For the "
+            "former 2 a day and 5 a week are used up by"
+        )
     assert steps[str(step.pk)]["tests"] == [
         {
             "name": "Which subject?",
@@ -234,7 +240,12 @@ def test_people_counts_lead_to_the_doctors(admin_client: Client) -> None:
         html = admin_client.get(lines[why].url).content.decode()
         assert re.findall(r"/admin/segments/doctor/(\d+)/change/", html) == [str(doctor.pk)]
     assert "<html" not in response.content.decode()
-    assert "Back to the campaign" in admin_client.get(people_url(made)).content.decode()
+    page = admin_client.get(people_url(made)).content.decode()
+    assert "Back to the campaign" in page
+    assert 'data-part="?part=1"' in page  # counts are loaded once the page stands
+    whole = admin_client.get(people_url(made, "?counts=1")).content.decode()
+    assert "Back to the campaign" in whole
+    assert "data-part" not in whole
 
 
 def test_people_are_paged(admin_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,7 +266,7 @@ def test_people_without_the_right_to_see_doctors_are_counts_only() -> None:
     client = staff("campaigns.view_campaign")
     made = engine.campaign()
     engine.member()
-    response = client.get(people_url(made))
+    response = client.get(people_url(made, "?counts=1"))
     assert all(not line.url for group in response.context["groups"] for line in group.lines)
     assert client.get(people_url(made, f"?why={Why.ENROLLED}")).status_code == 403
 
@@ -288,8 +299,62 @@ def test_people_says_why_nobody_is_enrolled_whatever_the_counts(
     admin_client: Client, fields: dict[str, Any], words: str
 ) -> None:
     made = engine.campaign(**fields)
-    said = admin_client.get(people_url(made)).context["condition"]
+    said = admin_client.get(people_url(made, "?part=1")).context["condition"]
     assert words in said
     assert bool(said) is bool(words)
     assert CampaignEnrollment.objects.count() == 0
     assert CampaignMessage.objects.count() == made.steps.count()
+
+
+# --- The buttons ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "first"),
+    [
+        ({"status": "draft"}, ["Launch", "Submit for review", "Pre-flight"]),
+        ({"status": "active"}, ["Pause", "Results", "Pre-flight"]),
+        (
+            {"status": "active", "rollout_percent": 25},
+            ["Widen rollout", "Pause", "Results", "Pre-flight"],
+        ),
+        ({"status": "paused"}, ["Resume", "Results", "Pre-flight"]),
+        ({"status": "completed"}, ["Results", "Copy"]),
+    ],
+)
+def test_buttons_of_the_state_come_first_and_the_rest_is_in_a_menu(
+    admin_client: Client, fields: dict[str, Any], first: list[str]
+) -> None:
+    made = engine.campaign(**fields)
+    response = admin_client.get(page(Campaign, "change", made.pk))
+    *shown, menu = response.context["actions_detail"]
+    assert [button["title"] for button in shown] == first
+    rest = [button["title"] for button in menu["actions"]]
+    assert {"Check audience", "Why (not)?"} <= set(rest)
+    assert not set(rest) & set(first)
+    header, _, behind = response.text.partition('<details class="page-menu">')
+    behind = behind.partition("</details>")[0]
+    for button in (*shown, *menu["actions"]):
+        place = header if button in shown else behind
+        assert f'href="{button["path"]}"' in place
+    assert "/history/" in behind
+
+
+def test_health_of_a_rollout_under_way_is_open(admin_client: Client) -> None:
+    made = engine.campaign(rollout_percent=25)
+    address = page(Campaign, "change", made.pk)
+    assert '<details class="campaign-health" open>' in admin_client.get(address).text
+    Campaign.objects.update(rollout_percent=100)
+    assert '<details class="campaign-health">' in admin_client.get(address).text
+
+
+def test_list_says_how_far_a_rollout_is_and_whether_it_stopped(admin_client: Client) -> None:
+    engine.campaign(rollout_percent=25, rollout_halted="Too many failed.")
+    assert "25 %, stopped by itself" in admin_client.get(page(Campaign)).text
+
+
+def test_dates_say_whose_clock_they_are_by(admin_client: Client) -> None:
+    made = engine.campaign()
+    assert '<span class="clock-zone">IST</span>' in (
+        admin_client.get(page(Campaign, "change", made.pk)).text
+    )

@@ -72,14 +72,15 @@ def test_buttons_walk_through_the_life_of_a_campaign(admin_client: Client) -> No
 def test_buttons_fit_the_status(admin_client: Client) -> None:
     def shown(campaign: Campaign) -> list[str]:
         response = admin_client.get(page(Campaign, "change", campaign.pk))
-        return [button["title"] for button in response.context["actions_detail"]]
+        *first, menu = response.context["actions_detail"]
+        return sorted(button["title"] for button in (*first, *menu["actions"]))
 
     always = ["Copy", "Results", "Pre-flight", "Check audience", "Why (not)?"]
     draft = shown(engine.campaign(status="draft"))
-    assert draft == ["Launch", "Submit for review", *always]
-    assert shown(engine.campaign(status="active")) == ["Pause", "Complete", *always]
-    assert shown(engine.campaign(status="paused")) == ["Resume", "Complete", *always]
-    assert shown(engine.campaign(status="completed")) == always
+    assert draft == sorted(["Launch", "Submit for review", *always])
+    assert shown(engine.campaign(status="active")) == sorted(["Pause", "Complete", *always])
+    assert shown(engine.campaign(status="paused")) == sorted(["Resume", "Complete", *always])
+    assert shown(engine.campaign(status="completed")) == sorted(always)
 
 
 def test_list_actions_ask_first_and_act_on_each(admin_client: Client) -> None:

@@ -91,6 +91,10 @@ def test_add_makes_a_draft_with_lettered_variants(admin_client: Client, step):
         ("B", "", "Another subject", 1),
         ("C", "", "A third", 2),
     ]
+    assert Experiment.objects.values_list("author__username", "changed_by__username").get() == (
+        "admin",
+        "admin",
+    )
 
 
 def test_add_ignores_what_is_forged_for_a(admin_client: Client, step):

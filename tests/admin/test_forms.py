@@ -152,6 +152,24 @@ def test_import_previews_then_imports(admin_client: Client) -> None:
     assert Doctor.objects.get().external_id == "CLR-9"
 
 
+def test_import_numbers_wrong_rows_as_the_files_lines_are(admin_client: Client) -> None:
+    rows = (
+        "doctor_id,first_name,last_name,phone",
+        "CLR-1,Asha,Rao,+919812345678",
+        "",  # nothing stands in this line
+        "CLR-2,Ravi,Mehta,12",
+        "CLR-1,Asha,Rao,+919812345678",
+    )
+    file = SimpleUploadedFile("doctors.csv", "\n".join(rows).encode())
+    preview = admin_client.post(page(Doctor, "import"), {"import_file": file, "format": "0"})
+    assert [row.number for row in preview.context["result"].invalid_rows] == [4, 5]
+    first, second = preview.text.split('<article class="wrong-row"')[1:]
+    assert 'aria-label="Line 4"' in first
+    assert "<strong>phone</strong>: Is not a valid phone number" in first
+    assert '<div class="wrong-cell"><dt>phone</dt><dd>12</dd></div>' in first
+    assert "Is in row 2 already" in second
+
+
 def test_import_needs_permission_to_add_and_change() -> None:
     client = staff("segments.view_doctor", "segments.add_doctor")
     assert client.get(page(Doctor, "import")).status_code == 403

@@ -3,8 +3,18 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import User
 
-from messaging.models import InboundMessage, KeywordReply, Suppression, UnsubscribeRecord
+from messaging import optout
+from messaging.inbound_answer import answer, seen
+from messaging.inbound_reply import send_replies
+from messaging.models import (
+    InboundMessage,
+    KeywordReply,
+    Reply,
+    Suppression,
+    UnsubscribeRecord,
+)
 from tests.admin.world import make, messages_of, page, staff
 from tests.engine import NOW
 
@@ -15,6 +25,7 @@ HOUR = timedelta(hours=1)
 @pytest.fixture
 def received():
     make(1)
+    Reply.objects.all().delete()  # nobody has answered
     return InboundMessage.objects.get()
 
 
@@ -74,6 +85,78 @@ def test_what_may_opt_out_comes_first_and_one_button_does_it(admin_client, recei
     answer = admin_client.post(url, {"confirmed": "yes"}, follow=True)
     assert messages_of(answer) == ["The doctor is opted out of this channel."]
     assert standing.filter(doctor=received.doctor).exists()
+
+
+def test_answer_is_written_on_the_page_and_shown_with_what_became_of_it(admin_client, received):
+    html = admin_client.get(page(InboundMessage, "change", received.pk)).content.decode()
+    assert "WhatsApp takes an answer for another 23\xa0hours, 50\xa0minutes" in html
+    url = page(InboundMessage, "answer", received.pk)
+    form = {"text": " On Monday.\r\nAt ten. ", "seen": seen(received)}
+    answered = admin_client.post(url, form, follow=True)
+    assert messages_of(answered) == ["The answer is on its way. The message counts as handled."]
+    html = answered.content.decode()
+    assert "Answered by admin." in html
+    assert "<textarea" not in html  # while one is under way
+    state = page(InboundMessage, "answer_state", received.pk)
+    assert admin_client.get(state).json() == {"under_way": True}
+    assert send_replies(NOW) == 1
+    assert admin_client.get(state).json() == {"under_way": False}
+    html = admin_client.get(page(InboundMessage, "change", received.pk)).content.decode()
+    assert '<span class="inbox-sent">Sent</span>' in html
+    assert "On Monday.\nAt ten." in html
+    assert "Another answer" in html
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("  ", "Write an answer first."),
+        ("x" * 1025, "It has 1,025 characters; an answer has 1,024 at most."),
+        ("Dear {{first_name}}", "Variables are not filled in replies"),
+        ("See https://elsewhere.example/x", "elsewhere.example/x may not be linked to."),
+    ],
+)
+def test_answer_that_cannot_go_out_stays_in_the_box_with_why(admin_client, received, text, why):
+    url = page(InboundMessage, "answer", received.pk)
+    html = admin_client.post(url, {"text": text, "seen": seen(received)}).content.decode()
+    assert why in html
+    assert text.strip() in html
+    assert not Reply.objects.exists()
+
+
+def test_answer_after_a_colleagues_shows_theirs_and_keeps_ones_own(admin_client, received):
+    before = seen(received)
+    answer(received, "On Monday.", User.objects.create_user("anna"), before, NOW)
+    send_replies(NOW)
+    url = page(InboundMessage, "answer", received.pk)
+    html = admin_client.post(url, {"text": "Soon.", "seen": before}).content.decode()
+    assert "anna answered just now. Yours was not sent." in html
+    assert "On Monday." in html
+    assert "Soon.</textarea>" in html
+    received.refresh_from_db()
+    assert f'name="seen" value="{seen(received)}"' in html
+    assert Reply.objects.count() == 1
+
+
+def test_page_says_why_nothing_can_be_answered_and_what_to_do(admin_client, received):
+    InboundMessage.objects.update(received_at=NOW - 30 * HOUR)
+    html = admin_client.get(page(InboundMessage, "change", received.pk)).content.decode()
+    assert "nothing but approved templates" in html
+    assert "Call the doctor or write from your own mailbox" in html
+    assert "<textarea" not in html
+    optout.opt_out(received.doctor_id, "whatsapp", None, source="test", now=NOW)
+    html = admin_client.get(page(InboundMessage, "change", received.pk)).content.decode()
+    assert "opted out of WhatsApp, so nothing may be sent there, an answer neither" in html
+
+
+def test_answering_needs_the_permission(received):
+    client = staff("messaging.view_inboundmessage")
+    html = client.get(page(InboundMessage, "change", received.pk)).content.decode()
+    assert received.text in html
+    assert "<textarea" not in html
+    url = page(InboundMessage, "answer", received.pk)
+    assert client.post(url, {"text": "Yes", "seen": seen(received)}).status_code == 403
+    assert not Reply.objects.exists()
 
 
 def test_marking_needs_the_permission(received):

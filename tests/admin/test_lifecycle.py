@@ -74,7 +74,8 @@ def test_launch_asks_with_people_messages_and_rupees(admin_client: Client) -> No
     shown = admin_client.get(address(draft, "launch")).context["ask"]
     held = sum(bucket(f"holdout:{draft.pk}", doctor.pk) < 5_000 for doctor in people)
     assert shown.facts[0].startswith("10 doctors of the segment “Unclaimed certificates”")
-    assert shown.facts[1].startswith(f"{held} of them are the holdout (50 %)")
+    is_or_are = "is" if held == 1 else "are"
+    assert shown.facts[1].startswith(f"{held} of them {is_or_are} in the holdout (50 %)")
     (table,) = shown.tables
     messages = 2 * (10 - held)
     assert table.rows[0][:2] == ("SMS", f"{messages}")
@@ -153,15 +154,44 @@ def test_resume_asks_what_to_do_and_does_nothing_without_an_answer(admin_client:
     Campaign.objects.update(status="paused", paused_at=NOW - 5 * DAY)
     shown = admin_client.get(address(paused, "resume")).context["ask"]
     assert [option.value for option in shown.options] == ["skip", "shift", "spread"]
-    assert "The day of 1 messages to 1 doctors has passed" in shown.facts[1]
+    assert "The day of 1 message to 1 doctor has passed" in shown.facts[1]
     press(admin_client, "resume", paused)
     assert read(paused).status == "paused"
-    url = address(paused, "resume")
-    admin_client.post(url, {"confirmed": "yes", "choice": "spread", "days": "99"})
+    form = {"confirmed": "yes", "choice": "skip"}
+    unseen = admin_client.post(address(paused, "resume"), form)
+    assert "Look at the figures first." in unseen.content.decode()
     assert read(paused).status == "paused"
-    response = admin_client.post(url, {"confirmed": "yes", "choice": "skip"}, follow=True)
+    seen = unseen.context["ask"].options[0].seen
+    response = admin_client.post(
+        address(paused, "resume"), {**form, "seen-skip": seen}, follow=True
+    )
     done = f"“{paused}” is resumed. Messages skipped: 1; given another day: 0."
     assert messages_of(response)[-1] == done
+
+
+def test_spread_is_done_for_the_number_of_days_whose_figures_were_shown(
+    admin_client: Client,
+) -> None:
+    (enrollment,) = engine.enrolled(days=(0,), channels=("sms",))
+    CampaignEnrollment.objects.update(enrolled_at=NOW - 5 * DAY, next_due_at=NOW - 5 * DAY)
+    paused = enrollment.campaign
+    Campaign.objects.update(status="paused", paused_at=NOW - 5 * DAY)
+    url = address(paused, "resume")
+    first = admin_client.get(url).context["ask"].options[2]
+    assert first.number_value == 7
+    form = {"choice": "spread", "days": "3", "seen-spread": first.seen}
+    other = admin_client.post(url, {**form, "confirmed": "yes"})
+    said = " ".join(messages_of(other))
+    assert "The figures shown were for 7 days; you asked for 3." in said
+    assert read(paused).status == "paused"
+    for shown in (other, admin_client.post(url, {**form, "look": "spread"})):
+        assert (shown.context["ask"].chosen, shown.status_code) == ("spread", 200)
+        option = shown.context["ask"].options[2]
+        assert option.number_value == 3
+        assert "1 message gets another day" in option.facts[0]
+        assert "These are the figures for 3 days" in shown.content.decode()
+    admin_client.post(url, {**form, "confirmed": "yes", "seen-spread": option.seen})
+    assert read(paused).status == "active"
 
 
 def test_widening_twice_by_the_same_page_is_one_stage(admin_client: Client) -> None:

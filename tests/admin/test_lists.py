@@ -1,19 +1,23 @@
 """Lists: searching, counting, what they say."""
 
+from datetime import date, datetime, timedelta
+from urllib.parse import parse_qs
+from zoneinfo import ZoneInfo
+
 import pytest
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
+from campaigns.admin import rows
+from campaigns.models import Campaign
 from messaging.models import (
     MessageDelivery,
     ProviderEvent,
     SandboxMessage,
 )
 from reengage import pagination
-from segments.models import (
-    Doctor,
-)
+from segments.models import AidaUsage, Doctor
 from tests import engine
 from tests.admin.world import make, page
 
@@ -108,3 +112,61 @@ def test_doctor_page_shows_messages_and_wishes(admin_client: Client) -> None:
     assert page(MessageDelivery, "change", doctor.deliveries.get().pk) in html  # on the timeline
     listed = admin_client.get(page(MessageDelivery), {"doctor__id__exact": doctor.pk})
     assert len(listed.context["cl"].result_list) == 1
+
+
+# --- What a list is narrowed to -----------------------------------------------------------------
+
+
+def narrowed(client: Client, address: str) -> list[tuple[str, str]]:
+    """The conditions as the list shows them."""
+    response = client.get(address)
+    assert response.status_code == 200
+    shown = [(one["label"], one["words"]) for one in response.context["cl"].narrowed_to()]
+    assert all(f"<strong>{label}</strong> {words}" in response.text for label, words in shown)
+    return shown
+
+
+def test_list_says_to_what_a_link_from_a_figure_narrowed_it(admin_client: Client) -> None:
+    make(1)
+    campaign = Campaign.objects.get()
+    day = date(2026, 3, 4)
+    assert narrowed(admin_client, rows.deliveries("sent", day, day, campaign, channel="sms")) == [
+        ("Sent at", "from 04 Mar 2026"),
+        ("Sent at", "before 05 Mar 2026"),
+        ("Channel", "SMS"),
+        ("Campaign", str(campaign)),
+    ]
+    assert narrowed(admin_client, rows.enrollments(day, day, campaign, reached="clicked"))[-1] == (
+        "Campaign",
+        str(campaign),
+    )
+    opt_outs = rows.deliveries("unsubscribed", day, day)
+    assert ("Delivery", "any") in narrowed(admin_client, opt_outs)
+    assert narrowed(admin_client, page(MessageDelivery)) == []
+
+
+def test_list_leads_to_itself_without_one_of_its_conditions(admin_client: Client) -> None:
+    address = page(MessageDelivery) + "?status__exact=sent&channel__exact=sms&q=rao"
+    one, other = admin_client.get(address).context["cl"].narrowed_to()
+    assert parse_qs(one["without"][1:]) == {"channel__exact": ["sms"], "q": ["rao"]}
+    assert parse_qs(other["without"][1:]) == {"status__exact": ["sent"], "q": ["rao"]}
+
+
+def test_filter_by_days_takes_the_last_day_whole(admin_client: Client) -> None:
+    person = engine.doctor()
+    india = ZoneInfo("Asia/Kolkata")
+    for hours in (-1, 0, 23, 24):  # of 4 March, in the office's time zone
+        at = datetime(2026, 3, 4, tzinfo=india) + timedelta(hours=hours)
+        AidaUsage.objects.create(doctor=person, used_at=at, specialty_area="Cardiology")
+    address = page(AidaUsage) + "?used_at_from=2026-03-04&used_at_to=2026-03-04"
+    assert len(admin_client.get(address).context["cl"].result_list) == 2
+    assert narrowed(admin_client, address) == [
+        ("Used at", "from 04 Mar 2026"),
+        ("Used at", "until 04 Mar 2026"),
+    ]
+    assert len(admin_client.get(page(AidaUsage) + "?used_at_from=x").context["cl"].result_list) == 4
+
+
+def test_empty_list_says_whether_nothing_is_there_or_nothing_fits(admin_client: Client) -> None:
+    assert "Nothing here yet" in admin_client.get(page(AidaUsage)).text
+    assert "Nothing found" in admin_client.get(page(AidaUsage) + "?used_at_from=2026-03-04").text

@@ -25,6 +25,7 @@ from messaging.models import (
     SendWindow,
     TemplateVersion,
 )
+from messaging.models.delivery import MessageCost
 from segments.models import (
     Doctor,
 )
@@ -41,14 +42,15 @@ def test_registry_every_model_of_the_project_has_a_page() -> None:
     # Steps are edited on the campaign's page; the dashboard shows signs of life, and nobody needs
     # to see which worker holds what. Versions have pages below their template's, and what was
     # handed over is shown on each delivery's. Variants are on their A/B test's page.
-    # What the roll-up counts by step and by cohort is read on the campaign's results. The answers
-    # that the API gave to batches are for their senders.
+    # What the roll-up counts by step, by cohort and in money is read on the campaign's results.
+    # The answers that the API gave to batches are for their senders.
     assert missing == {
         ApiBatch,
         CampaignMessage,
         CohortAnalytics,
         HandedOver,
         Heartbeat,
+        MessageCost,
         RollUpMark,
         SendWindow,
         StepAnalytics,

@@ -276,3 +276,45 @@ def test_page_takes_as_many_queries_for_three_doctors_as_for_one(
     for other in others:
         other.enrollments.create(doctor=engine.member(), enrolled_at=NOW)
     assert count() == once
+
+
+@pytest.mark.parametrize("status", ["active", "draft"])
+def test_mend_of_a_step_under_test_says_why_it_waits(admin_client, status):
+    made = engine.campaign(days=NO_SHOW, status=status)
+    step = made.steps.get(sequence_order=5)
+    test = made.experiments.create(step=step, name="Which hour?", kind="send_time")
+    made.experiments.update(status="running")
+    shown = admin_client.get(page(made))
+    html = shown.content.decode()
+    offers = shown.context["p"]["mends"]
+    kept = [one for one in offers if one.why_not]
+    assert 0 < len(kept) < len(offers)
+    for one in offers:
+        assert (f'value="{one.mend.key}"' in html) == (not one.why_not)
+    (why,) = kept[0].why_not
+    assert why == (
+        f"Step 5 is being tested (A/B), “{test}”: it stays as it is until the test ends. End it, "
+        "or choose another mend."
+    )
+    assert "Step 5 is being tested (A/B), “Which hour?”" in html
+    for one in offers:
+        asked = admin_client.post(page(made), {"mend": one.mend.key})
+        assert bool(asked.context["ask"].problems) == bool(one.why_not)
+
+
+def test_test_that_does_not_run_keeps_no_step_of_a_campaign_under_way(admin_client):
+    made = engine.campaign(days=NO_SHOW)
+    for step in made.steps.all():
+        made.experiments.create(step=step, name="Which hour?", kind="send_time")
+    shown = admin_client.get(page(made))
+    assert not any(one.why_not for one in shown.context["p"]["mends"])
+
+
+def test_figures_of_the_counts_say_for_whom_they_are(draft, admin_client):
+    Campaign.objects.update(rollout_percent=10, inactivity_days=0, holdout_percent=20)
+    part = admin_client.get(page(draft), {"part": "1"}).content.decode()
+    assert "as if its rollout were at 100 % (it is at 10 %)" in part
+    assert "20 % of 0" not in part
+    assert "large enough can&#x27;t be told: nobody is enrolled, or would be now, with its" in part
+    Campaign.objects.update(rollout_percent=100)
+    assert "as if its rollout" not in admin_client.get(page(draft), {"part": "1"}).content.decode()

@@ -237,3 +237,39 @@ def test_list_with_nul_in_its_address_opens(admin_client: Client, name: str) -> 
     shown = admin_client.get(f"{page(Change, 'changelist')}?{name}=%00")
     assert shown.status_code == 200
     assert name == "q" or not shown.context["cl"].result_list
+
+
+def test_line_names_the_rows_that_it_refers_to_in_one_query_however_many(
+    admin_client: Client, somebody: User, django_assert_max_num_queries: Any
+) -> None:
+    def shown() -> tuple[str, int]:
+        with django_assert_max_num_queries(60) as asked:
+            html = admin_client.get(f"{page(Change)}?kind=campaigns.campaignmessage")
+        return html.content.decode(), len(asked)
+
+    first = engine.campaign(name="Certificates of May")
+    shown()  # the first may set something up
+    html, once = shown()
+    assert "Campaign: Certificates of May" in html
+    assert f"Campaign: {first.pk}" not in html
+    trail.act_as(somebody)  # the request has ended that
+    second = engine.campaign(name="Certificates of June")
+    trail.stop_acting()
+    html, twice = shown()
+    assert "Campaign: Certificates of June" in html
+    assert once == twice
+    row = Change.objects.filter(kind="campaigns.campaignmessage").latest("pk")
+    opened = admin_client.get(page(Change, "change", row.pk)).content.decode()
+    assert "Campaign: Certificates of June" in opened
+    Campaign.objects.filter(pk=second.pk).delete()
+    assert f"Campaign: {second.pk}" in shown()[0]
+
+
+def test_line_about_a_doctor_names_nobody(admin_client: Client, somebody: User) -> None:
+    doctor = engine.doctor()
+    Suppression.objects.create(
+        doctor=doctor, channel="email", reason="hard_bounce", since=NOW, detail=""
+    )
+    html = admin_client.get(page(Change)).content.decode()
+    assert "uppression" in html
+    assert doctor.last_name not in html

@@ -33,6 +33,7 @@ from messaging.models import (
     MessageDelivery,
     ProviderAccount,
     ProviderEvent,
+    Reply,
     SandboxMessage,
     Suppression,
     UnsubscribeRecord,
@@ -70,6 +71,7 @@ READ_ONLY = [
     InboundMessage,
     MessageDelivery,
     ProviderEvent,
+    Reply,
     SandboxMessage,
     Suppression,
     UserSegment,
@@ -156,7 +158,7 @@ def make_inbound(number: int, delivery: MessageDelivery) -> None:
     Suppression.objects.create(
         doctor=delivery.doctor, channel="email", reason="hard_bounce", since=NOW
     )
-    InboundMessage.objects.create(
+    received = InboundMessage.objects.create(
         provider="twilio",
         channel="whatsapp",
         doctor=delivery.doctor,
@@ -165,6 +167,7 @@ def make_inbound(number: int, delivery: MessageDelivery) -> None:
         delivery=delivery,
         received_at=NOW,
     )
+    Reply.objects.create(message=received, text="On Monday.", written_at=NOW, status="failed")
     KeywordReply.objects.create(keyword=f"DEMO{number}", channel="whatsapp", reply="A video.")
 
 

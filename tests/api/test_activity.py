@@ -81,6 +81,20 @@ def test_event_of_nobody_is_told_as_in_a_file() -> None:
     assert not CourseProgress.objects.exists()
 
 
+def test_kinds_say_which_fields_a_row_needs() -> None:
+    program = Program()
+    told = {kind["kind"]: kind for kind in program.get("/activity/kinds").data}
+    doctors, courses = told["doctors"], told["courses"]
+    assert [field["name"] for field in doctors["fields"] if field["required"]] == ["doctor_id"]
+    assert doctors["either"] == [["name"], ["first_name", "last_name"]]
+    assert courses["either"] == []
+    assert {"course_id", "name"} <= {f["name"] for f in courses["fields"] if f["required"]}
+    names = {"name": "Asha Sen", "first_name": "Asha", "last_name": "Sen"}
+    for place, fields in enumerate(doctors["either"]):
+        one = {"doctor_id": f"p{place}", **{name: names[name] for name in fields}}
+        assert program.report("doctors", one, once=f"b{place}").data["created"] == 1
+
+
 def test_fields_that_fit_no_row_refuse_the_batch() -> None:
     refused = Program().report("doctors", {"doctor_id": "p1", "first_name": "Asha"})
     assert refused.status_code == 422
@@ -217,7 +231,7 @@ class TestAtTheSameTime:
                         idempotency_key="b1",
                         digest="0" * 64,
                         status=200,
-                        answer={},
+                        answer="",
                     )
                     held.set()
                     release.wait(30)

@@ -1,8 +1,10 @@
 """Figures over the API are those of the roll-up."""
 
+from itertools import pairwise
+
 import pytest
 
-from campaigns.models import CampaignAnalytics
+from campaigns.models import CampaignAnalytics, CohortAnalytics
 from tests import engine
 from tests.api.world import Program
 from tests.engine import DAY, NOW
@@ -43,6 +45,34 @@ def test_funnel_begins_with_who_is_eligible() -> None:
     found = Program().get(f"/analytics/campaigns/{campaign.pk}/funnel?{SPAN}").data
     assert found["stages"][0]["key"] == "eligible"
     assert found["waiting"] == 1
+
+
+def test_funnel_tells_which_stage_is_no_part_of_the_one_before() -> None:
+    campaign = engine.campaign()
+    CohortAnalytics.objects.create(
+        campaign=campaign,
+        date=NOW.date(),
+        is_holdout=False,
+        enrolled=10,
+        sent=9,
+        delivered=8,
+        opened=6,
+        clicked=4,
+        returned=7,
+        returned_clicked=3,
+    )
+    address = f"/analytics/campaigns/{campaign.pk}/funnel?{SPAN}"
+    stages = Program().get(address).data["stages"]
+    for before, stage in pairwise(stages):
+        assert stage["of_before"]["whole"] == before["people"]
+        if stage["is_part_of_before"]:
+            assert stage["of_before"]["part"] == stage["people"]
+    assert [one["key"] for one in stages if not one["is_part_of_before"]] == [
+        "eligible",
+        "returned",
+    ]
+    assert stages[-1]["people"] == 7
+    assert stages[-1]["of_before"] == {"part": 3, "whole": 4, "percent": 75.0}
 
 
 def test_days_that_make_no_period_are_refused() -> None:

@@ -5,7 +5,10 @@ from typing import Any
 import pytest
 import time_machine
 from django.contrib.admin.models import LogEntry
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
+from campaigns import rollout
 from campaigns.models import Campaign, CampaignEnrollment, CampaignMessage
 from messaging.models import MessageTemplate
 from tests import engine
@@ -103,6 +106,56 @@ def test_steps_need_the_permissions_of_steps() -> None:
     assert "campaigns.delete_campaignmessage" in refused.data["detail"]
 
 
+def test_copy_needs_the_permission_of_the_steps_that_it_makes() -> None:
+    made = Program().post("/campaigns", draft()).data
+    empty = Program().post("/campaigns", {"name": "E", "segment_type": "no_show"}).data
+    may = Program(owner("settings", "campaigns.add_campaign"))
+    refused = may.post(f"/campaigns/{made['id']}/copy")
+    assert refused.status_code == 403
+    assert "campaigns.add_campaignmessage" in refused.data["detail"]
+    assert may.post(f"/campaigns/{empty['id']}/copy").status_code == 201
+
+
+@pytest.mark.parametrize("day", [True, "3", 3.5])
+def test_number_of_a_step_is_a_number(day: Any) -> None:
+    body = draft()
+    body["steps"][0]["day"] = day
+    refused = Program().post("/campaigns", body)
+    assert (refused.status_code, refused.data["errors"][0]["pointer"]) == (422, "#/steps/0/day")
+
+
+@pytest.mark.parametrize(
+    ("seen", "sent"),
+    [
+        ({"send_from": "11:00"}, {"send_from": "12:00"}),
+        ({"send_from": "11:00"}, {"send_from": "11:00", "send_until": "20:00"}),
+        ({"send_from": "11:00", "send_until": "20:00"}, {"send_from": "11:00"}),
+        ({"max_failure_rate": "3"}, {"max_failure_rate": "4"}),
+    ],
+)
+def test_token_is_of_the_change_that_was_shown(
+    settings: Any, seen: dict[str, str], sent: dict[str, str]
+) -> None:
+    settings.FOUR_EYES = False
+    campaign = engine.enrolled(days=(0, 3), channels=("sms",))[0].campaign
+    program, address = Program(), f"/campaigns/{campaign.pk}"
+    token = program.post(f"{address}/revision", seen).data["token"]
+    refused = program.patch(address, {**sent, "token": token})
+    assert (refused.status_code, refused.data["type"]) == (409, "urn:clirnet:problem:not-ready")
+    assert "another change than was shown" in refused.data["detail"]
+    assert program.patch(address, {**seen, "token": token}).status_code == 200
+
+
+def test_token_holds_for_the_same_change_in_another_spelling(settings: Any) -> None:
+    settings.FOUR_EYES = False
+    campaign = engine.enrolled(days=(0, 3), channels=("sms",))[0].campaign
+    program, address = Program(), f"/campaigns/{campaign.pk}"
+    seen = {"max_failure_rate": "3.5", "end_date": "2027-04-01T10:00:00+05:30"}
+    token = program.post(f"{address}/revision", seen).data["token"]
+    sent = {"end_date": "2027-04-01T04:30:00Z", "max_failure_rate": "3.50", "token": token}
+    assert program.patch(address, sent).status_code == 200
+
+
 def test_life_from_launch_to_stop(settings: Any, clock: Any) -> None:
     settings.FOUR_EYES = False
     program = Program()
@@ -121,7 +174,8 @@ def test_life_from_launch_to_stop(settings: Any, clock: Any) -> None:
     unsaid = program.post(f"{address}/resume", {})
     assert unsaid.status_code == 409
     assert "say whether to skip" in unsaid.data["detail"]
-    resumed = program.post(f"{address}/resume", {"choice": "shift"}).data
+    seen = program.get(f"{address}/resume/figures?choice=shift").data["token"]
+    resumed = program.post(f"{address}/resume", {"choice": "shift", "seen": seen}).data
     assert (resumed["campaign"]["status"], resumed["moved"]) == ("active", 3)
     stopped = program.post(f"{address}/stop").data
     assert (stopped["campaign"]["status"], stopped["people"]) == ("completed", 1)
@@ -163,6 +217,24 @@ def test_change_under_way_is_shown_first_and_then_confirmed() -> None:
     assert "changed since you looked" in stale.data["detail"]
 
 
+@pytest.mark.parametrize("status", ["draft", "active"])
+def test_change_that_can_not_be_noted_in_the_history_is_not_made(
+    status: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program, made = Program(), engine.campaign(status=status, name="C")
+    change: dict[str, Any] = {"name": "D"}
+    if status == "active":
+        change["token"] = program.post(f"/campaigns/{made.pk}/revision", change).data["token"]
+
+    def fail(**_entry: Any) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(LogEntry.objects, "create", fail)
+    assert program.patch(f"/campaigns/{made.pk}", change).status_code == 500
+    made.refresh_from_db()
+    assert made.name == "C"
+
+
 def test_only_a_draft_is_deleted() -> None:
     program = Program()
     running = engine.campaign()
@@ -185,6 +257,27 @@ def test_pages_are_stable_while_campaigns_come_in() -> None:
     assert program.get("/campaigns?limit=201").status_code == 422
     wrong = program.get("/campaigns?cursor=x").data
     assert wrong["errors"][0]["parameter"] == "cursor"
+
+
+def test_list_asks_as_much_for_many_as_for_one_and_counts_no_health(
+    monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+) -> None:
+    counted: list[Any] = []
+    monkeypatch.setattr(rollout, "health", lambda *asked: counted.append(asked))
+    program = Program()
+    first = engine.campaign()
+    program.get("/campaigns")  # the key's use is written down, once a minute
+    with CaptureQueriesContext(connection) as one:
+        program.get("/campaigns")
+    for _ in range(3):
+        engine.campaign()
+    with django_assert_num_queries(len(one)):
+        rows = program.get("/campaigns").data["items"]
+    assert len(rows) == 4
+    assert all("health" not in row for row in rows)
+    assert counted == []
+    assert program.get(f"/campaigns/{first.pk}").data["health"] is None
+    assert len(counted) == 1
 
 
 @pytest.mark.parametrize("name", [" ", "\t\n", "\u00a0"])

@@ -32,7 +32,7 @@ def test_refusals_have_their_form() -> None:
         assert body["title"]
         assert body["detail"]
         assert response.headers["Cache-Control"] == "no-store"
-    assert set(sent[405].headers["Allow"].split(", ")) == {"GET", "POST"}
+    assert set(sent[405].headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS", "POST"}
     assert sent[400].json()["detail"] == "Nest at most 20 deep."
 
 

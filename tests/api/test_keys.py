@@ -3,6 +3,8 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib import admin
+from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
@@ -56,11 +58,22 @@ def test_revoked_expired_unknown_and_ownerless_keys_get_the_same_answer() -> Non
     keys.revoke(program.key, now)
     answers.append(program.get("/campaigns"))
     ApiKey.objects.update(revoked_at=None)
-    program.key.owner.is_active = False
-    program.key.owner.save()
-    answers.append(program.get("/campaigns"))
+    for lost in ("is_active", "is_staff"):
+        User.objects.filter(pk=program.key.owner.pk).update(**{lost: False})
+        answers.append(program.get("/campaigns"))
+        User.objects.filter(pk=program.key.owner.pk).update(**{lost: True})
+    assert program.get("/campaigns").status_code == 200
     assert {(one.status_code, one.content) for one in answers} == {(401, answers[0].content)}
     assert answers[0].headers["WWW-Authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("lost", ["is_active", "is_staff"])
+def test_key_of_an_owner_who_lost_their_place_is_told_so_in_the_admin(lost: str) -> None:
+    key, _ = keys.make("Platform", owner("left"), ALL)
+    shown = admin.site._registry[ApiKey]
+    assert (key.has_owner, shown.state(key)) == (True, "Works")
+    setattr(key.owner, lost, False)
+    assert (key.has_owner, shown.state(key)) == (False, "Owner may not log in")
 
 
 def test_key_without_the_scope_is_told_which() -> None:

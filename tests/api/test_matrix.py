@@ -17,12 +17,21 @@ NEEDS = {
     "read_campaign": ("campaigns:read", f"{C}view_campaign"),
     "change_campaign": ("campaigns:write", f"{C}change_campaign"),
     "plan_revision": ("campaigns:write", f"{C}change_campaign"),
+    "propose": ("campaigns:write", f"{C}change_campaign"),
+    "read_proposal": ("campaigns:read", f"{C}view_campaign"),
+    "accept_proposal": ("campaigns:write", f"{C}launch_campaign"),
+    "send_back_proposal": ("campaigns:write", f"{C}change_campaign"),
     "delete_campaign": ("campaigns:write", f"{C}delete_campaign"),
     "preflight": ("campaigns:read", f"{C}view_campaign"),
+    "copy": ("campaigns:write", f"{C}add_campaign"),
     "submit": ("campaigns:write", f"{C}change_campaign"),
+    "send_back": ("campaigns:write", f"{C}change_campaign"),
     "launch_campaign": ("campaigns:write", f"{C}launch_campaign"),
+    "advance_rollout": ("campaigns:write", f"{C}launch_campaign"),
+    "resume_rollout": ("campaigns:write", f"{C}launch_campaign"),
     "pause": ("campaigns:write", f"{C}stop_campaign"),
     "read_overdue": ("campaigns:read", f"{C}view_campaign"),
+    "read_resume_figures": ("campaigns:read", f"{C}view_campaign"),
     "resume": ("campaigns:write", f"{C}stop_campaign"),
     "stop": ("campaigns:write", f"{C}stop_campaign"),
     "list_templates": ("templates:read", f"{M}view_messagetemplate"),
@@ -37,6 +46,8 @@ NEEDS = {
     "read_kpis": ("analytics:read", f"{C}view_campaignanalytics"),
     "read_funnel": ("analytics:read", f"{C}view_campaignanalytics"),
     "read_daily": ("analytics:read", f"{C}view_campaignanalytics"),
+    "list_experiments": ("analytics:read", f"{C}view_experiment"),
+    "read_experiment": ("analytics:read", f"{C}view_experiment"),
     "list_kinds": ("activity:write",),
     "report": ("activity:write",),  # and the kind's own: test_activity
     "list_opt_outs": ("suppressions:read", f"{M}view_unsubscriberecord"),
@@ -62,7 +73,7 @@ def operations() -> dict[str, tuple[str, str, Key]]:
         address = (
             path.removeprefix("/api/v1").replace("{template_key}", "x").replace("{kind}", "doctors")
         )
-        for part in ("campaign_id", "record_id", "held_id"):
+        for part in ("campaign_id", "experiment_id", "record_id", "held_id"):
             address = address.replace(f"{{{part}}}", "00000000-0000-0000-0000-000000000001")
         for method, operation in methods.items():
             name = operation["operationId"]

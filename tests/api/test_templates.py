@@ -65,6 +65,34 @@ def test_preview_is_what_the_doctor_would_get() -> None:
     assert nobody.status_code == 422
 
 
+def test_preview_of_a_doctor_outside_the_segment_shows_nobody_else() -> None:
+    program = Program()
+    engine.member(engine.doctor(last_name="Sen"))
+    outside = engine.doctor()
+    program.post("/templates", NEW)
+    refused = program.post(f"/templates/{NEW['key']}/preview", {"doctor_id": outside.external_id})
+    assert (refused.status_code, refused.data["errors"][0]["pointer"]) == (422, "#/doctor_id")
+    assert "not in the segment" in refused.data["detail"]
+    assert b"Sen" not in refused.content
+
+
+@pytest.mark.parametrize("key", ["validate", "preview"])
+def test_template_with_the_name_of_an_address_is_reached_by_its_own(key: str) -> None:
+    program, address = Program(), f"/templates/{key}"
+    assert program.post("/templates", {**NEW, "key": key}).status_code == 201
+    assert program.get(address).data["key"] == key
+    assert program.patch(address, {"title": "Last"}).data["title"] == "Last"
+    assert program.get(f"{address}/validate").data["valid"] is True
+    assert program.post(f"{address}/preview", {}).status_code == 200
+    unsaved = {name: NEW[name] for name in ("channel", "segment_type", "text")}
+    assert program.post(address, unsaved).status_code == 200
+    assert program.delete(address).status_code == 204
+    assert program.get(address).status_code == 404
+    nobody = Program(owner("nobody"))
+    for method in ("GET", "PATCH", "DELETE"):
+        assert nobody.call(method, address).status_code == 403
+
+
 def test_preview_shows_no_doctor_to_who_may_not_see_doctors() -> None:
     doctor = engine.member(engine.doctor(last_name="Sen"))
     Program().post("/templates", NEW)

@@ -45,7 +45,9 @@ class Program:
         more = {} if body is None else {"data": json.dumps(body), "content_type": JSON}
         response = self.client.generic(method, f"{ROOT}{path}", headers=sent, **more)
         kind = response.headers.get("Content-Type", "")
-        response.data = json.loads(response.content) if "json" in kind else None
+        response.data = (
+            json.loads(response.content) if response.content and "json" in kind else None
+        )
         return response
 
     def get(self, path: str, **headers: str) -> Any:

@@ -137,12 +137,20 @@ def _more() -> Iterator[tuple[str, str]]:
     for status in ("failed", "scheduled", "delivered"):
         yield f"Deliveries: {status}", f"{deliveries}?status__exact={status}"
     assert campaign is not None
-    for page in ("results", "preflight", "pause"):
-        yield f"Campaign: {page}", reverse(f"admin:campaigns_campaign_{page}", args=[campaign.pk])
+    for page in ("results", "preflight", "people", "pause"):
+        yield f"Campaign: {page}", _of_campaign(page, campaign)
+    for why in ("enrolled", "under_way"):
+        yield f"Campaign: people, {why}", f"{_of_campaign('people', campaign)}?why={why}"
+    # What an open page loads once it stands.
+    yield "Campaign: figures of the steps, loaded after", _of_campaign("figures", campaign)
+    yield "Campaign: people, loaded after", f"{_of_campaign('people', campaign)}?part=1"
+    yield "Campaign: pre-flight, loaded after", f"{_of_campaign('preflight', campaign)}?part=1"
     message = MessageDelivery.objects.filter(enrollment__campaign=campaign).first()
     assert message is not None
-    yield (
-        "Why (not)?",
-        reverse("admin:campaigns_campaign_why", args=[campaign.pk])
-        + f"?doctor={message.doctor_id}",
-    )
+    yield "Why (not)?", f"{_of_campaign('why', campaign)}?doctor={message.doctor_id}"
+    timeline = reverse("admin:segments_doctor_timeline", args=[message.doctor_id])
+    yield "Doctors: timeline", timeline
+
+
+def _of_campaign(page: str, campaign: Campaign) -> str:
+    return reverse(f"admin:campaigns_campaign_{page}", args=[campaign.pk])

@@ -7,7 +7,8 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from reengage.initial import create_missing
 from segments.models import Doctor
-from tests.browser.conftest import named
+from tests.browser.conftest import DESKTOP, PHONE, named
+from tests.browser.watch import overflow
 
 HEADER = "doctor_id,first_name,last_name,email,phone"
 RIGHT = "d1,Anita,Rao,anita.rao@example.com,+919812345678"
@@ -44,7 +45,11 @@ def test_import_names_the_wrong_row_and_brings_the_file_in_once_it_is_right(desk
     named(desk, "Import").click()
     upload(desk, csv(RIGHT, WRONG))
     expect(desk.get_by_text("Is not a valid phone number: write it like")).to_be_visible()
-    expect(desk.get_by_role("row").filter(has_text="Mehta")).to_contain_text("12")
+    wrong = desk.get_by_role("article", name="Line 3")
+    expect(wrong).to_contain_text("Mehta")
+    desk.set_viewport_size(PHONE)
+    assert overflow(desk) is None
+    desk.set_viewport_size(DESKTOP)
     expect(desk.get_by_role("button", name="Confirm import")).to_have_count(0)
     assert not Doctor.objects.exists()
 

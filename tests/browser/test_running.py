@@ -94,6 +94,7 @@ def test_why_not_page_says_what_keeps_a_message_back_and_leads_to_the_mend(desk:
     enroll(campaign, now)
     schedule_due(now)
     desk.goto(f"/admin/campaigns/campaign/{campaign.pk}/change/")
+    desk.locator("summary", has_text="More").press("Enter")
     named(desk, "Why (not)?").click()
     desk.get_by_label("Doctor", exact=True).fill("nobody")
     desk.keyboard.press("Enter")

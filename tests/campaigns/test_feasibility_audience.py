@@ -1,5 +1,7 @@
 """The campaign for the doctors as they are: who is under way elsewhere, and what that costs."""
 
+from collections import Counter
+
 import pytest
 
 from campaigns.enroll import enroll
@@ -37,7 +39,9 @@ def theirs() -> Campaign:
 
 def test_doctors_of_no_other_campaign_get_what_the_sequence_says(ours, theirs):
     member(), member()
-    assert of(ours) == Crowd(2, (), 2, 4, 4, dict.fromkeys(sequence_of(ours).steps, 0))
+    steps = sequence_of(ours).steps
+    by_channel = Counter(step.channel for step in steps for _ in range(2))
+    assert of(ours) == Crowd(2, (), 2, 4, 4, dict.fromkeys(steps, 0), by_channel)
     assert of(ours).lines() == []
 
 

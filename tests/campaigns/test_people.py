@@ -8,7 +8,7 @@ import pytest
 from campaigns.buckets import BUCKETS, bucket
 from campaigns.enroll import enroll
 from campaigns.models import CampaignEnrollment
-from campaigns.people import TAKEN, Why, members, people
+from campaigns.people import TAKEN, Why, members, people, people_lately
 from messaging.models import ConsentRecord, Suppression
 from messaging.optout import opt_out
 from segments.models import UserSegment
@@ -20,7 +20,8 @@ CHANNELS = ("whatsapp", "sms", "email")
 
 
 def why_of(made, person):
-    found = [why for why in Why if person.pk in {m.doctor_id for m in members(made, why, NOW)}]
+    listed = {why: members(made, why, NOW).members for why in Why}
+    found = [why for why in Why if person.pk in {m.doctor_id for m in listed[why]}]
     assert len(found) == 1, found
     return found[0]
 
@@ -101,7 +102,7 @@ def test_people_takes_the_next_subject_where_the_first_had_its_turn():
     CampaignEnrollment.objects.update(status="completed")
     assert why_of(made, person) == Why.WAS_IN
     second = certificate(person, expires_at=NOW + 300 * DAY).external_id
-    (found,) = members(made, Why.ENROLLED, NOW)
+    (found,) = members(made, Why.ENROLLED, NOW).members
     assert (found.doctor_id, found.subject) == (person.pk, second)
 
 
@@ -110,7 +111,7 @@ def test_people_in_rollout_and_holdout_are_those_of_their_buckets():
     everybody = {member().pk for _ in range(40)}
     inside = {pk for pk in everybody if bucket(f"rollout:{made.pk}", pk) < BUCKETS // 2}
     silent = {pk for pk in inside if bucket(f"holdout:{made.pk}", pk) < BUCKETS // 2}
-    found = {why: {m.doctor_id for m in members(made, why, NOW)} for why in Why}
+    found = {why: {m.doctor_id for m in members(made, why, NOW).members} for why in Why}
     assert found[Why.ROLLOUT] == everybody - inside
     assert found[Why.HOLDOUT] == silent
     assert found[Why.ENROLLED] == inside - silent
@@ -120,8 +121,36 @@ def test_members_are_paged_in_order():
     made = campaign()
     everybody = sorted(member().pk for _ in range(5))
     first = members(made, Why.ENROLLED, NOW, size=3)
-    second = members(made, Why.ENROLLED, NOW, after=first[-1].doctor_id, size=3)
-    assert [m.doctor_id for m in (*first, *second)] == everybody
+    assert first.after == everybody[2]
+    second = members(made, Why.ENROLLED, NOW, after=first.after, size=3)
+    assert [m.doctor_id for m in (*first.members, *second.members)] == everybody
+    assert second.after is None
+    assert members(made, Why.ENROLLED, NOW, size=5).after is None
+
+
+def test_members_are_found_however_small_the_slices_are(monkeypatch):
+    made = campaign()
+    everybody = sorted(member().pk for _ in range(7))
+    for person in everybody[:5]:
+        opt_out(person, None, None, source="test", now=NOW)
+    monkeypatch.setattr("campaigns.people.FIRST_SLICE", 2)
+    monkeypatch.setattr("campaigns.people.LARGEST_SLICE", 2)
+    assert [m.doctor_id for m in members(made, Why.ENROLLED, NOW).members] == everybody[5:]
+
+    monkeypatch.setattr("campaigns.people.PATIENCE", -1)  # s: one slice at a time
+    assert members(made, Why.ENROLLED, NOW) == ([], everybody[1])
+    assert members(made, Why.OPTED_OUT, NOW, size=1).after == everybody[0]
+
+
+def test_people_lately_are_counted_anew_once_the_campaign_is_changed():
+    made = campaign(inactivity_days=0)
+    first = people_lately(made, NOW)
+    assert first.people.members == 0
+    member()
+    assert people_lately(made, NOW + timedelta(seconds=1)) == first
+    made.inactivity_days = 1
+    made.save()
+    assert people_lately(made, NOW).people.members == 1
 
 
 def test_people_of_an_empty_segment_or_a_campaign_without_steps():
@@ -182,7 +211,7 @@ def test_people_is_a_partition_that_agrees_with_enroll(seed):
     in_segment = set(
         UserSegment.objects.exclude(expires_at__lte=NOW).values_list("doctor_id", flat=True)
     )
-    found = {why: members(made, why, NOW, size=100) for why in Why}
+    found = {why: members(made, why, NOW, size=100).members for why in Why}
     listed = [member.doctor_id for rows in found.values() for member in rows]
     assert len(listed) == len(set(listed))
     assert set(listed) == in_segment

@@ -5,10 +5,11 @@ from decimal import Decimal
 
 import pytest
 import time_machine
+from django.db.models import F
 
 from campaigns import launch
 from campaigns.enroll import waiting
-from campaigns.models import Campaign, Experiment, Variant
+from campaigns.models import Campaign, CampaignMessage, Experiment, Variant
 from campaigns.preflight import aims, blocking, findings, of_doctors, static
 from messaging.audience import run
 from messaging.models import AudienceCheck, Channel, ConsentRecord, MessageTemplate, ProviderAccount
@@ -47,10 +48,16 @@ def perfect() -> Campaign:
         goal_rate=60,
         value_per_return=Decimal(500),
     )
+    for step in made.steps.filter(delay_days=7).select_related("template"):
+        template_of(made, step.sequence_order, template_content=f"Still: {text_of(step)}")
     for _ in range(2):
         engine.member()
     check(made)
     return made
+
+
+def text_of(step: CampaignMessage) -> str:
+    return step.template.template_content
 
 
 def check(made: Campaign) -> AudienceCheck:
@@ -85,6 +92,18 @@ def campaign_of(made: Campaign, **fields):
 
 def account_of(channel: str, **fields):
     ProviderAccount.objects.filter(channel=channel).update(**fields)
+
+
+def say_the_same(made: Campaign, one: int, other: int):
+    """Two templates with one text, spaced in another way; the check is of before, and of now."""
+    text = text_of(made.steps.get(sequence_order=one))
+    template_of(made, other, template_content=text.replace(" ", "  "))
+
+
+def renumber(made: Campaign):
+    """The days' numbers, the last first; nothing else."""
+    made.steps.update(sequence_order=7 - F("sequence_order"))
+    check(made)
 
 
 def begin_small(made: Campaign):
@@ -124,6 +143,12 @@ WARNINGS = {
     "no_consent": lambda made: ConsentRecord.objects.all().delete(),
     "same_segment": lambda made: engine.campaign(days=(0,)),
     "test_not_started": lambda made: experiment(made, "draft"),
+    "text_twice": lambda made: say_the_same(made, 1, 4),
+    "numbers_against_days": renumber,
+    "late_first_step": lambda made: made.steps.update(delay_days=F("delay_days") + 1),
+    "start_far": lambda made: campaign_of(made, start_date=NOW + 400 * DAY),
+    "end_far": lambda made: campaign_of(made, end_date=NOW + 3000 * DAY),
+    "goal_short": lambda made: campaign_of(made, goal_days=6),
 }
 
 
@@ -294,8 +319,10 @@ def test_running_test_whose_variant_can_not_go_blocks(perfect):
 def test_large_holdout_and_rollout_are_fine(perfect, monkeypatch):
     for _ in range(78):
         engine.member()
-    campaign_of(perfect, holdout_percent=50)
+    campaign_of(perfect, holdout_percent=40)
     assert keys(perfect) == []
+    campaign_of(perfect, holdout_percent=50)
+    assert keys(perfect) == ["holdout_large"]
     campaign_of(perfect, holdout_percent=0)
     begin_small(perfect)
     assert keys(perfect) == ["rollout_small"]
@@ -347,3 +374,25 @@ def test_strategys_campaigns_are_told_what_of_them_never_goes():
 def test_strategys_campaigns_can_be_launched_as_they_are():
     create_missing()
     assert [one for made in Campaign.objects.all() for one in blocking(made, NOW)] == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"inactivity_days": 0}, "opted out or in the campaign already."),
+        ({}, "quiet for less than 30 days, opted out or in the campaign already."),
+        (
+            {"inactivity_days": 1, "rollout_percent": 10},
+            (
+                "quiet for less than 1 day, opted out, in the campaign already or not among the "
+                "10 % whom its rollout lets in now."
+            ),
+        ),
+    ],
+)
+def test_why_nobody_would_be_enrolled_names_what_can_be_so(perfect, fields, why):
+    campaign_of(perfect, **{"inactivity_days": 30, **fields})
+    UserSegment.objects.update(inactive_since=NOW + DAY)
+    made = Campaign.objects.get(pk=perfect.pk)
+    (found,) = (one for one in of_doctors(made, NOW) if one.key == "nobody_waits")
+    assert found.text.endswith(f"but none would be enrolled now: {why}")

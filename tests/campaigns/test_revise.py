@@ -155,6 +155,19 @@ def test_a_campaign_changed_meanwhile_is_not_changed_over_it(made):
     assert made.steps.count() == 3
 
 
+def test_another_change_than_the_one_shown_is_not_made(made):
+    first, *rest = as_it_is(made)
+    shown = plan_revision(made, propose(made, *rest), NOW)
+    for other in (
+        propose(made, first, *rest, send_until=time(20)),
+        propose(made, *rest, send_until=time(20)),
+        propose(made, replace(rest[0], delay_days=4), rest[1]),
+    ):
+        with pytest.raises(NotReady, match="another change than was shown"):
+            apply_revision(made, other, shown.token, NOW)
+    assert made.steps.count() == 3
+
+
 def test_a_proposal_that_could_not_send_is_refused_as_a_whole(made):
     proposed = propose(made, send_from=time(21, 30), send_until=time(23))
     shown = plan_revision(made, proposed, NOW)

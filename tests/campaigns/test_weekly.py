@@ -160,7 +160,7 @@ def test_winners_and_laggards(rate: Rate, before: Rate, kind: str) -> None:
 def test_words_have_denominators_and_honour_chance() -> None:
     assert finding(Rate(30, 100), Rate(28, 90)).words == (
         "Clicked 30.0 % (30 of 100 delivered); target 25 %; "
-        "31.1 % of 90 the week before: no more than chance"
+        "31.1 % of 90 the week before: no difference beyond chance"
     )
     assert finding(Rate(30, 100), Rate(1, 9)).words.endswith("the week before: too few to compare")
 
@@ -192,11 +192,57 @@ def test_review_is_of_the_week_before_and_links_into_the_admin() -> None:
         "WhatsApp, all campaigns",
         f"{campaign}: Day 0, WhatsApp",
     }
+    page = reverse("admin:campaigns_campaign_results", args=[campaign.pk])
+    days = "?from=2026-03-02&to=2026-03-08"
+    home = f"{reverse('admin:index')}{days}"
+    assert found.few == [("All campaigns", home, 2), (str(campaign), page + days, 2)]
+    assert {one.link for one in found.findings if one.what != "Goal"} == {home, page + days}
     person("own")
     weekly.send_reviews(MONDAY)
+    assert f"http://127.0.0.1:8000{page}{days}\n" in mail.outbox[0].body
+    assert f"{page}{days.replace('&', '&amp;')}" in mail.outbox[0].alternatives[0].content
+
+
+def test_goal_links_to_the_days_of_enrolment_that_it_measures() -> None:
+    campaign = engine.campaign(days=(0,), goal_rate=60, goal_days=3)
+    for number in range(30):
+        enrolled(campaign, 6, came_back_after=1 if number < 20 else None)  # 26 Feb
+    enrolled(campaign, -1)  # on the 5th: its three days are in next week's review
+    count_everything(MONDAY)
+    (goal,) = review(TODAY - 2 * DAY, MONDAY).findings
+    assert (goal.what, goal.rate) == ("Goal", Rate(20, 30))
     page = reverse("admin:campaigns_campaign_results", args=[campaign.pk])
-    assert f"http://127.0.0.1:8000{page}" in mail.outbox[0].body
-    assert page in mail.outbox[0].alternatives[0].content
+    assert goal.link == f"{page}?from=2026-02-26&to=2026-03-04"
+
+
+def test_returns_are_counted_on_the_day_of_the_return_in_the_time_zone() -> None:
+    campaign = engine.campaign(days=(0,))
+    hour = 1 / 24
+    sunday = TODAY + 4 * DAY
+    for moment, back_after in (
+        (at(sunday, 20), 2 * hour),  # within the week, though its 24 hours are not over
+        (at(sunday - 40 * DAY, 8), 40 + hour),  # enrolled long ago
+        (at(sunday - 7 * DAY, 23), 2 * hour),  # at 1:00 on Monday, still Sunday in UTC
+        (at(sunday - 7 * DAY, 20), 2 * hour),  # the Sunday before
+        (at(sunday, 23), 1.5 * hour),  # the Monday after
+    ):
+        enrolled(campaign, (NOW - moment) / DAY, back_after)
+    enrolled(campaign, (NOW - at(sunday, 20)) / DAY, 2 * hour, is_holdout=True)
+    count_everything(MONDAY)
+    found = review(TODAY - 2 * DAY, MONDAY)
+    assert found.totals[-1] == ("Doctors who came back", 3, 1)
+
+
+def test_mail_names_each_campaign_with_too_few_once_and_can_be_dark() -> None:
+    campaign = engine.campaign(days=(0, 3))
+    for step in campaign.steps.filter(channel="sms"):
+        deliver(campaign, "sms", step=step, sent_at=at(TODAY), delivered_at=at(TODAY))
+    count_everything(MONDAY)
+    mail_ = weekly.compose(MONDAY.date(), MONDAY)
+    assert mail_.html.count(f">{campaign}</a> 2") == 1
+    assert f"* {campaign}: 2\n" in mail_.text
+    assert "fewer than 30" in mail_.html
+    assert "@media (prefers-color-scheme: dark)" in mail_.html
 
 
 def test_preview_shows_the_mail_and_who_gets_it(admin_client: Client) -> None:

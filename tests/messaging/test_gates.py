@@ -6,9 +6,11 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from campaigns import launch, overdue
 from campaigns.models import CampaignEnrollment
 from campaigns.schedule import schedule_due
 from messaging import gates, optout, suppress
+from messaging.authorize import authorize_one
 from messaging.models import (
     ConsentRecord,
     DeliveryAttempt,
@@ -18,7 +20,7 @@ from messaging.models import (
 )
 from messaging.policy import GATES
 from messaging.send import send_due
-from tests.engine import DAY, NOW, enrolled
+from tests.engine import DAY, NOW, enrolled, send_all
 
 pytestmark = pytest.mark.django_db
 HOUR = timedelta(hours=1)
@@ -194,5 +196,54 @@ def test_gates_of_a_held_back_message_are_its_trace():
     ]
     assert gates.recorded(delivery) == [
         gates.Gate("There is room under the caps", "not yet", "2 messages in 24 hours"),
-        gates.Gate("Account", "no", ""),
+        gates.Gate("The channel's account sends", "no", ""),
     ]
+
+
+def put_off() -> MessageDelivery:
+    """An e-mail that the caps hold until tomorrow."""
+    enrolled(days=(0,))
+    send_all(NOW)
+    delivery = MessageDelivery.objects.get(status="scheduled")
+    assert gates.recorded(delivery)[-1].answer == "not yet"
+    return delivery
+
+
+def test_gates_of_what_was_skipped_after_a_look_end_with_why():
+    delivery = put_off()
+    optout.opt_out(delivery.doctor_id, None, None, source="test", now=NOW + HOUR)
+    delivery.refresh_from_db()
+    last = gates.recorded(delivery)[-1]
+    assert last == gates.Gate(
+        "Nothing else stood in its way",
+        "no",
+        "The doctor has opted out. It was skipped for that, after the checks above.",
+    )
+
+
+def test_gates_of_what_was_overdue_after_a_pause_end_with_the_pause():
+    delivery = put_off()
+    MessageDelivery.objects.filter(pk=delivery.pk).update(token="t" * 22)  # kept by a pause
+    campaign = delivery.enrollment.campaign
+    launch.pause(campaign, NOW + HOUR)
+    launch.resume(campaign, NOW + 5 * DAY, overdue.Choice.SKIP)
+    delivery.refresh_from_db()
+    assert delivery.skip_reason == "campaign_paused"
+    assert gates.recorded(delivery)[-1].because.startswith("The campaign was paused from 04 Mar")
+
+
+def test_gates_of_what_found_no_room_say_when_that_was_and_how_it_stood():
+    delivery = put_off()
+    MessageDelivery.objects.update(expires_at=NOW + 20 * HOUR)
+    MessageDelivery.objects.filter(pk=delivery.pk).update(scheduled_at=NOW + HOUR)
+    authorize_one(delivery.pk, "email", NOW + HOUR)
+    delivery.refresh_from_db()
+    assert delivery.skip_reason == "frequency_cap"
+    found = {gate.check: gate.because for gate in gates.recorded(delivery)}
+    assert found["It is in time"] == (
+        "Looked at on 04 Mar 2026, 13:00 IST, when the doctor had had 2 of 2 messages in 24 hours "
+        "and 2 of 5 in 7 days; good until 05 Mar 2026, 08:00 IST"
+    )
+    assert found["There is room under the caps"] == (
+        "2 messages in 24 hours; no other room before it expires on 05 Mar 2026, 08:00 IST"
+    )

@@ -17,6 +17,7 @@ from messaging.models import (
     DeliveryAttempt,
     InboundMessage,
     ProviderAccount,
+    Reply,
     SandboxMessage,
     SuppressionReason,
 )
@@ -65,8 +66,8 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Scripted]:
     return put
 
 
-def wrote(who: Doctor | None = None, channel: str = "whatsapp", **fields: Any) -> InboundMessage:
-    """DEMO from a doctor, a minute ago; its answer waits."""
+def wrote(who: Doctor | None = None, channel: str = "whatsapp", **fields: Any) -> Reply:
+    """The answer that waits, to DEMO from a doctor a minute ago."""
     who = who or doctor()
     given: dict[str, Any] = {
         "provider": "twilio",
@@ -77,28 +78,32 @@ def wrote(who: Doctor | None = None, channel: str = "whatsapp", **fields: Any) -
         "kind": "keyword",
         "received_at": NOW - MINUTE,
         "handled_at": NOW - MINUTE,
-        "reply": "See the video: https://clirnet.in/demo",
-        "reply_status": "queued",
     }
-    return InboundMessage.objects.create(**{**given, **fields})
+    message = InboundMessage.objects.create(**{**given, **fields})
+    return Reply.objects.create(
+        message=message,
+        text="See the video: https://clirnet.in/demo",
+        is_automatic=True,
+        written_at=message.received_at,
+    )
 
 
-def became(message: InboundMessage) -> tuple[str, bool]:
-    """The state of the answer, and whether the message waits in the inbox."""
-    message.refresh_from_db()
-    return message.reply_status, message.handled_at is None
+def became(reply: Reply) -> tuple[str, bool]:
+    """The state of the answer, and whether its message waits in the inbox."""
+    reply.refresh_from_db()
+    return reply.status, reply.message.handled_at is None
 
 
 def test_answer_goes_out_as_free_text_and_asks_for_no_reports(twilio: TwilioFake) -> None:
-    message = wrote()
+    reply = wrote()
     assert send_replies(NOW) == 1
-    assert became(message) == ("sent", False)
-    assert (message.reply_external_id, message.replied_at) == (f"SM{1:032x}", NOW)
+    assert became(reply) == ("sent", False)
+    assert (reply.external_id, reply.sent_at) == (f"SM{1:032x}", NOW)
     assert twilio.ledger == [
         {
-            "To": f"whatsapp:{message.sender}",
+            "To": f"whatsapp:{reply.message.sender}",
             "From": f"whatsapp:{WHATSAPP_NUMBER}",
-            "Body": message.reply,
+            "Body": reply.text,
         }
     ]
     assert send_replies(NOW + MINUTE) == 0
@@ -110,33 +115,33 @@ def test_answer_goes_out_through_interakt(settings: Any) -> None:
     settings.MESSAGE_PROVIDERS = {**SANDBOX, "whatsapp": "interakt"}
     with serving(InteraktFake()) as interakt:
         settings.PROVIDER_VARIABLES = {"INTERAKT_API_KEY": KEY, "INTERAKT_API_URL": interakt.url}
-        message = wrote(provider="interakt")
+        reply = wrote(provider="interakt")
         assert send_replies(NOW) == 1
     (told,) = interakt.ledger
-    assert (told["type"], told["data"]) == ("Text", {"message": message.reply})
+    assert (told["type"], told["data"]) == ("Text", {"message": reply.text})
 
 
 def test_sandbox_keeps_the_answer_to_be_read(admin_client: Client) -> None:
-    message = wrote()
+    reply = wrote()
     assert send_replies(NOW) == 1
     kept = SandboxMessage.objects.get()
     assert (kept.pk, kept.answers, kept.delivery, kept.is_test) == (
-        message.pk,
-        message,
+        reply.pk,
+        reply,
         None,
         False,
     )
     html = admin_client.get(page(SandboxMessage, "change", kept.pk)).content.decode()
-    assert message.reply in html
+    assert reply.text in html
 
 
 def test_many_answers_go_at_once_and_cost_the_same_queries(twilio: TwilioFake) -> None:
     counts = []
     for number in (1, 1, 3):  # the first makes the account
-        messages = [wrote() for _ in range(number)]
+        replies = [wrote() for _ in range(number)]
         with CaptureQueriesContext(connection) as queries:
             assert send_replies(NOW) == number
-        assert {became(message) for message in messages} == {("sent", False)}
+        assert {became(reply) for reply in replies} == {("sent", False)}
         counts.append(len(queries) - number)  # what became of each is one UPDATE
     assert counts[1] == counts[2]
 
@@ -147,60 +152,60 @@ def test_many_answers_go_at_once_and_cost_the_same_queries(twilio: TwilioFake) -
 def test_answer_goes_out_shortly_before_the_session_ends_and_not_after(
     twilio: TwilioFake, age: timedelta, status: str
 ) -> None:
-    message = wrote(received_at=NOW - age)
+    reply = wrote(received_at=NOW - age)
     send_replies(NOW)
-    assert became(message) == (status, status == "failed")
+    assert became(reply) == (status, status == "failed")
     assert len(twilio.calls) == (status == "sent")
     if status == "failed":
-        assert message.reply_error == "The 24 hours after the doctor's message are over."
+        assert reply.error == "The 24 hours after the doctor's message are over."
 
 
 def test_nothing_begins_once_the_worker_was_frozen(
     twilio: TwilioFake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The session may be over by then: the next minute looks anew."""
-    message = wrote()
+    reply = wrote()
     monkeypatch.setattr(inbound_reply, "HandOff", lambda now: HandOff(now, authorised=0.0))
     assert send_replies(NOW) == 0
-    assert became(message) == ("queued", False)
+    assert became(reply) == ("queued", False)
     assert twilio.calls == []
 
 
 @pytest.mark.parametrize("channel", ["whatsapp", None])
 def test_who_opted_out_meanwhile_gets_no_answer(twilio: TwilioFake, channel: str | None) -> None:
-    message, other = wrote(), wrote()
-    opt_out(message.doctor_id, channel, None, source="test", now=NOW)
+    reply, other = wrote(), wrote()
+    opt_out(reply.message.doctor_id, channel, None, source="test", now=NOW)
     assert send_replies(NOW) == 1
-    assert became(message) == ("failed", True)
-    assert message.reply_error == "The doctor has opted out meanwhile."
+    assert became(reply) == ("failed", True)
+    assert reply.error == "The doctor has opted out meanwhile."
     assert became(other) == ("sent", False)
 
 
 def test_who_opted_out_of_something_else_gets_an_answer(twilio: TwilioFake) -> None:
-    message = wrote()
-    opt_out(message.doctor_id, "sms", None, source="test", now=NOW)
-    opt_out(message.doctor_id, "whatsapp", "no_show", source="test", now=NOW)
-    pause(message.doctor_id, source="test", now=NOW)
+    reply = wrote()
+    opt_out(reply.message.doctor_id, "sms", None, source="test", now=NOW)
+    opt_out(reply.message.doctor_id, "whatsapp", "no_show", source="test", now=NOW)
+    pause(reply.message.doctor_id, source="test", now=NOW)
     assert send_replies(NOW) == 1
 
 
 def test_suppressed_channel_gets_no_answer(twilio: TwilioFake) -> None:
-    message = wrote()
-    suppress(message.doctor_id, "whatsapp", SuppressionReason.INVALID, now=NOW)
+    reply = wrote()
+    suppress(reply.message.doctor_id, "whatsapp", SuppressionReason.INVALID, now=NOW)
     assert send_replies(NOW) == 0
-    assert became(message) == ("failed", True)
-    assert message.reply_error == "The channel is suppressed."
+    assert became(reply) == ("failed", True)
+    assert reply.error == "The channel is suppressed."
 
 
 def test_account_that_waits_holds_answers_back(answers: Callable[..., Scripted]) -> None:
     provider = answers()
     account = ProviderAccount.objects.create(channel="whatsapp", provider="sandbox", is_paused=True)
-    message = wrote()
+    reply = wrote()
     assert send_replies(NOW) == 0
-    assert became(message) == ("queued", False)
+    assert became(reply) == ("queued", False)
     ProviderAccount.objects.filter(pk=account.pk).update(is_paused=False)
     assert send_replies(NOW + MINUTE) == 1
-    assert provider.ledger == [message.pk]
+    assert provider.ledger == [reply.pk]
 
 
 def test_rate_of_the_account_holds_for_answers(answers: Callable[..., Scripted]) -> None:
@@ -208,9 +213,9 @@ def test_rate_of_the_account_holds_for_answers(answers: Callable[..., Scripted])
     ProviderAccount.objects.create(
         channel="whatsapp", provider="sandbox", rate_per_second=1, burst=2, tokens=2
     )
-    messages = [wrote() for _ in range(3)]
+    replies = [wrote() for _ in range(3)]
     assert send_replies(NOW) == 2
-    assert [became(message)[0] for message in messages] == ["sent", "sent", "queued"]
+    assert [became(reply)[0] for reply in replies] == ["sent", "sent", "queued"]
     assert send_replies(NOW + MINUTE) == 1
 
 
@@ -239,43 +244,43 @@ def test_answer_that_is_not_taken_is_tried_again_only_where_the_account_is_at_fa
     answers: Callable[..., Scripted], receipt: Receipt, status: str, in_inbox: bool
 ) -> None:
     answers(receipt)
-    message = wrote()
+    reply = wrote()
     assert send_replies(NOW) == 0
-    assert became(message) == (status, in_inbox)
+    assert became(reply) == (status, in_inbox)
 
 
 def test_dead_provider_opens_the_breaker(answers: Callable[..., Scripted]) -> None:
     provider = answers(SILENT)
-    messages = [wrote() for _ in range(8)]
+    replies = [wrote() for _ in range(8)]
     send_replies(NOW)
     assert len(provider.ledger) == 5
     assert ProviderAccount.objects.get().failures_in_row == 5
     assert send_replies(NOW + timedelta(seconds=1)) == 0
     assert len(provider.ledger) == 5
-    assert [became(message)[0] for message in messages[5:]] == ["queued"] * 3
+    assert [became(reply)[0] for reply in replies[5:]] == ["queued"] * 3
 
 
 def test_account_that_lacks_something_keeps_the_answers(settings: Any) -> None:
     settings.MESSAGE_PROVIDERS = {**SANDBOX, "whatsapp": "interakt"}
     settings.PROVIDER_VARIABLES = {}
-    message = wrote()
+    reply = wrote(provider="interakt")
     assert send_replies(NOW) == 0
-    assert became(message) == ("queued", False)
+    assert became(reply) == ("queued", False)
 
 
 def test_lost_answer_of_the_provider_is_not_repeated(twilio: TwilioFake) -> None:
     twilio.faults = [Fault("reset", accepts=True)]
-    message = wrote()
+    reply = wrote()
     for minute in range(3):
         assert send_replies(NOW + minute * MINUTE) == 0
-    assert became(message) == ("unknown", True)
+    assert became(reply) == ("unknown", True)
     assert len(twilio.ledger) == len(twilio.calls) == 1
 
 
 def test_worker_that_died_leaves_it_to_a_person(
     answers: Callable[..., Scripted], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    message = wrote()
+    reply = wrote()
 
     def die() -> None:
         raise KeyboardInterrupt
@@ -283,30 +288,30 @@ def test_worker_that_died_leaves_it_to_a_person(
     answers().during = die
     with pytest.raises(KeyboardInterrupt):
         send_replies(NOW)
-    assert became(message) == ("sending", False)
+    assert became(reply) == ("sending", False)
     provider = answers()
     send_replies(NOW + MINUTE)
-    assert became(message) == ("sending", False)
+    assert became(reply) == ("sending", False)
     send_replies(NOW + 5 * MINUTE)
-    assert became(message) == ("unknown", True)
+    assert became(reply) == ("unknown", True)
     assert provider.ledger == []
 
 
 def test_late_receipt_does_not_change_what_was_given_up(answers: Callable[..., Scripted]) -> None:
-    message = wrote()
-    rival = InboundMessage.objects.filter(pk=message.pk)
-    answers().during = lambda: rival.update(reply_status="unknown", handled_at=None)
+    reply = wrote()
+    rival = Reply.objects.filter(pk=reply.pk)
+    answers().during = lambda: rival.update(status="unknown")
     assert send_replies(NOW) == 0
-    assert became(message) == ("unknown", True)
+    assert became(reply) == ("unknown", False)
 
 
 def test_sms_is_answered_where_operators_take_any_text(twilio: TwilioFake, settings: Any) -> None:
     settings.SMS_DLT_REQUIRED = False
-    message = wrote(channel="sms")
+    reply = wrote(channel="sms")
     assert send_replies(NOW) == 1
     settings.SMS_DLT_REQUIRED = True
-    message = wrote(channel="sms")
+    reply = wrote(channel="sms")
     assert send_replies(NOW) == 0
-    assert became(message) == ("failed", True)
-    assert message.reply_error == "SMS go out as registered texts only, and an answer is none."
+    assert became(reply) == ("failed", True)
+    assert reply.error == "SMS go out as registered texts only, and an answer is none."
     assert len(twilio.calls) == 1

@@ -10,8 +10,8 @@ from django.db import connection, connections, transaction
 from django.test import Client
 from django.utils import timezone
 
-from messaging import reports, spool, track
-from messaging.links import hits, patience, remember, timing
+from messaging import patience, reports, spool, track
+from messaging.links import hits, remember, timing
 from messaging.models import MessageDelivery, ProviderEvent, UnsubscribeRecord
 from tests.engine import NOW, enrolled, send_all
 from tests.messaging.together import Worker, at_once

@@ -87,7 +87,7 @@ def test_decide_at_night_waits_for_the_morning():
     decision = decide(night, OPEN)
     assert isinstance(decision, Defer)
     assert decision.until == DUE
-    assert decision.trace[-2].detail == "open at 01 Mar 2026 10:00"
+    assert decision.trace[-2].detail == "open at 01 Mar 2026, 10:00 IST"
 
 
 def test_decide_when_no_hour_is_left_before_it_expires_is_too_late():

@@ -189,7 +189,7 @@ def test_timeline_marks_the_activity_that_counted_as_coming_back():
 
 def test_timeline_has_what_the_doctor_wrote_and_the_answer():
     delivery = sent("whatsapp")
-    InboundMessage.objects.create(
+    wrote = InboundMessage.objects.create(
         provider="twilio",
         channel="whatsapp",
         doctor_id=delivery.doctor_id,
@@ -197,13 +197,17 @@ def test_timeline_has_what_the_doctor_wrote_and_the_answer():
         text="DEMO",
         delivery=delivery,
         received_at=NOW + M,
-        reply="A video",
-        replied_at=NOW + 2 * M,
     )
+    answer = {"text": "A video", "written_at": NOW + M, "sent_at": NOW + 2 * M, "status": "sent"}
+    wrote.replies.create(**answer, is_automatic=True)
     entries = newest(wanted(delivery.doctor_id, sources=themed(Theme.MESSAGES)), NOW + DAY)[1]
-    answered, wrote = entries.entries[:2]
-    assert (answered.said.word, answered.said.sentence) == ("Answered by itself", "“A video”")
-    assert wrote.said.sentence == "WhatsApp: “DEMO” It waits for somebody to read it."
+    answered, written = entries.entries[:2]
+    assert (answered.said.word, answered.said.sentence) == (
+        "Answered",
+        "The keyword's answer: “A video”",
+    )
+    assert answered.target == ("messaging.InboundMessage", wrote.pk)
+    assert written.said.sentence == "WhatsApp: “DEMO” It waits for somebody to read it."
 
 
 def test_timeline_of_a_campaign_has_nothing_of_another():

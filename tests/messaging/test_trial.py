@@ -58,13 +58,13 @@ def draft(channel: str = "sms", **fields: Any) -> Draft:
 
 def send(what: Draft | None = None, user: int = 1, now: Any = NOW, **values: Any) -> Outcome:
     who = Person({**SOMEBODY.variables, **values})
-    return send_trial(what or draft(), who, "+919876543210", user, now)
+    return send_trial(what or draft(), who, "+919876543210", user, now, saved=None)
 
 
 @pytest.mark.parametrize("channel", ["whatsapp", "sms", "email"])
 def test_test_is_kept_by_the_sandbox_and_marked(channel: str) -> None:
     recipient = "me@clirnet.example" if channel == "email" else "+919876543210"
-    outcome = send_trial(draft(channel), SOMEBODY, recipient, 1, NOW)
+    outcome = send_trial(draft(channel), SOMEBODY, recipient, 1, NOW, saved=None)
     kept = SandboxMessage.objects.get()
     assert (kept.channel, kept.recipient, kept.is_test) == (channel, recipient, True)
     assert (kept.subject if channel == "email" else kept.text).startswith("[Test] ")

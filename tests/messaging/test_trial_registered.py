@@ -67,7 +67,7 @@ def template(channel: str = "whatsapp", **fields: Any) -> MessageTemplate:
 
 def send(what: MessageTemplate) -> Outcome:
     who = Person({"first_name": "Asha", "last_name": "Rao"})
-    return send_trial(what.draft(), who, ME, 1, NOW)
+    return send_trial(what.draft(), who, ME, 1, NOW, saved=what)
 
 
 def test_whatsapp_test_goes_as_the_approved_content_with_its_values(twilio: TwilioFake) -> None:
@@ -87,10 +87,10 @@ def test_whatsapp_test_goes_by_name_and_language_at_interakt(settings: Any) -> N
     settings.MESSAGE_PROVIDERS = {**SANDBOX, "whatsapp": "interakt"}
     with serving(InteraktFake()) as interakt:
         settings.PROVIDER_VARIABLES = {"INTERAKT_API_KEY": KEY, "INTERAKT_API_URL": interakt.url}
-        template(template_key="no_show.whatsapp.2", sequence_order=2, whatsapp_name="reminder")
-        second = template(whatsapp_name="reminder", whatsapp_language="hi", registered_text="")
-        MessageTemplate.objects.exclude(pk=second.pk).update(whatsapp_name="another")
-        assert send(second).level == "success"
+        english = {"template_key": "no_show.whatsapp.2", "sequence_order": 2}
+        template(**english, whatsapp_name="reminder", approval_status="rejected")
+        hindi = template(whatsapp_name="reminder", whatsapp_language="hi")
+        assert send(hindi).level == "success"
     (told,) = interakt.ledger
     assert (told["template"]["name"], told["template"]["languageCode"]) == ("reminder", "hi")
     assert told["template"]["bodyValues"][0] == "Asha"
@@ -146,7 +146,8 @@ def test_template_that_could_not_go_out_is_not_sent_as_a_test(
 def test_text_that_is_not_saved_yet_is_not_sent(twilio: TwilioFake) -> None:
     made = template(content_sid=CONTENT)
     made.delete()
-    assert send(made) == Outcome("error", "The text cannot be sent: save the template first.")
+    outcome = send_trial(made.draft(), Person({"first_name": "Asha"}), ME, 1, NOW, saved=None)
+    assert outcome == Outcome("error", "The text cannot be sent: save the template first.")
 
 
 def test_account_that_lacks_something_is_told(settings: Any) -> None:

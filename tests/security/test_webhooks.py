@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings as configured
 from django.test import Client
 
-from messaging.links import patience
+from messaging import patience
 from messaging.models import EventKind, ProviderEvent
 from messaging.webhooks.body import MOST_BYTES, MOST_DEPTH
 from messaging.webhooks.checks import check_webhooks

@@ -1,6 +1,7 @@
 // The steps of a campaign as a grid of days and channels. It is made of the fields of the table
 // below it and writes back into them: there is one form, saved and checked as without the script.
 import { byId, make } from "../messaging/dom.js";
+import { icon, labelled, press, wide } from "./sequence-parts.js";
 
 const data = JSON.parse(byId("sequence-data").textContent);
 const box = byId("sequence");
@@ -119,8 +120,20 @@ function neighbour(day, by) {
     return all[all.indexOf(day) + by] ?? Math.max(0, day + by);
 }
 
+/** A day from which a running A/B test lets nothing be moved. */
+const isFixed = (day) => living().some((step) => step.day === day && step.isLocked);
+
+/** Whether one of these days is fixed, which is said. */
+function isHeld(found) {
+    const day = found.find(isFixed);
+    if (day === undefined) return false;
+    draw();
+    said.textContent = `A step of day ${day} is in a running A/B test, so that day stays where it is. End the test first, or move other steps one by one.`;
+    return true;
+}
+
 function moveDay(from, to) {
-    if (!isDay(to) || to === from) return;
+    if (!isDay(to) || to === from || isHeld([from])) return;
     living().filter((step) => step.day === from).forEach((step) => step.set("delay_days", to));
     if (empty.delete(from)) empty.add(to);
     changed(`What was on day ${from} is on day ${to} now.`);
@@ -131,6 +144,7 @@ function reorderDays(from, to) {
     const all = days();
     const [start, end] = [all.indexOf(from), all.indexOf(to)];
     if (start === end || start < 0 || end < 0) return;
+    if (isHeld(all.slice(Math.min(start, end), Math.max(start, end) + 1))) return;
     const contents = all.map((day) => living().filter((step) => step.day === day));
     contents.splice(end, 0, ...contents.splice(start, 1));
     empty.clear();
@@ -163,20 +177,6 @@ function add(day, key) {
 }
 
 // --- What is seen --------------------------------------------------------------------------------
-
-const icon = (name) => make("span", { class: "material-symbols-outlined sequence-icon", "aria-hidden": "true" }, name);
-
-function press(words, symbol, focus, onClick, attributes = {}) {
-    const element = make("button", { type: "button", class: "sequence-button", "aria-label": words, title: words, "data-focus": focus, ...attributes }, icon(symbol));
-    element.addEventListener("click", onClick);
-    return element;
-}
-
-function wide(words, focus, onClick) {
-    const element = make("button", { type: "button", class: "sequence-button sequence-wide", "data-focus": focus }, words);
-    element.addEventListener("click", onClick);
-    return element;
-}
 
 /** Something that a pointer drags; who has no pointer has buttons and numbers beside it. */
 function handle(words, start, whole) {
@@ -220,7 +220,7 @@ function marks(step) {
     const found = step.errors.map((words) => mark("bad", words));
     const { template, known } = step;
     if (template?.problem) found.push(mark("bad", template.problem));
-    if (known?.never && !step.isMoved) found.push(mark("bad", `${known.never} `, make("a", { href: "preflight/" }, "See what would help")));
+    if (known?.never && !step.isMoved) found.push(mark("bad", `${known.never} `, make("a", { href: "../preflight/#mends" }, "See what would help")));
     else if (known?.never) found.push(mark("note", "Save to see whether it can go out now."));
     for (const test of known?.tests ?? []) {
         found.push(mark("note", "A/B test: ", make("a", { href: test.url }, test.name), ` (${test.state.toLowerCase()})`));
@@ -232,8 +232,6 @@ function counts(step) {
     const parts = (figures[step.id] ?? []).map((part) => (part.url ? make("a", { href: part.url }, part.text) : part.text));
     return parts.length ? [make("p", { class: "sequence-counts" }, ...parts.flatMap((part) => [" · ", part]).slice(1))] : [];
 }
-
-const labelled = (words, field) => make("label", { class: "sequence-label" }, words, field);
 
 function choices(channel, chosen) {
     const own = Object.entries(data.templates).filter(([, template]) => template.channel === channel);
@@ -313,7 +311,7 @@ function adder(day, channel, isTaken) {
 function row(day, all) {
     const section = make("section", { class: "sequence-day", "aria-label": `Day ${day}` });
     const head = make("div", { class: "sequence-head" });
-    if (data.editable) {
+    if (data.editable && !isFixed(day)) {
         const input = make("input", { type: "number", min: 0, max: 365, value: day, "aria-label": `Day of all that is on day ${day}`, "data-focus": `day${day}:number` });
         input.addEventListener("change", () => moveDay(day, typed(input)));
         input.addEventListener("keydown", (event) => event.key === "Enter" && (event.preventDefault(), input.blur()));
@@ -360,7 +358,8 @@ function removed() {
             step.remove(false);
             changed(`${step.name} stays.`);
         });
-        return make("p", { class: "sequence-gone" }, `${step.name} goes when you save. `, undo);
+        const why = step.errors.map((words) => mark("bad", words));
+        return make("div", { class: "sequence-gone" }, ...why, `${step.name} goes when you save. `, undo);
     });
 }
 
@@ -378,7 +377,8 @@ function draw() {
     const all = days();
     const titles = make("div", { class: "sequence-titles", "aria-hidden": "true" }, make("span", {}, "Day"), ...data.channels.map((channel) => make("span", {}, channel.label)));
     box.style.setProperty("--channels", order.length);
-    const grid = isTable ? [] : [titles, ...all.map((day) => row(day, all)), ...removed()];
+    const problems = data.problems.map((words) => mark("bad", words));
+    const grid = isTable ? problems : [...problems, titles, ...all.map((day) => row(day, all)), ...removed()];
     const end = data.editable && !isTable ? [foot(all)] : [];
     if (!isTable && !all.length) grid.push(make("p", { class: "sequence-none" }, data.editable ? "No steps yet. Add a day, then choose a text for a channel." : "No steps."));
     box.replaceChildren(...grid, ...end, toggle());

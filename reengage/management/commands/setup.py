@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management import BaseCommand, call_command
 
 from reengage import initial
+from reengage.roles import Given
 
 
 class Command(BaseCommand):
@@ -24,7 +25,16 @@ class Command(BaseCommand):
                 f"{created.replies} keyword replies."
             )
             for one in created.given:
-                self.stdout.write(
-                    f"The group {one.group} was given what is new: {', '.join(one.permissions)}. "
-                    "Take away what it is not to have: it is not given again."
-                )
+                self._tell(one)
+
+    def _tell(self, one: Given) -> None:
+        if one.permissions:
+            self.stdout.write(
+                f"The group {one.group} was given what is new: {', '.join(one.permissions)}. "
+                "Take away what it is not to have: it is not given again."
+            )
+        if one.taken:
+            self.stdout.write(
+                f"FOUR_EYES is on, so the group {one.group} lost {', '.join(one.taken)}: whoever "
+                "makes campaigns does not launch them."
+            )

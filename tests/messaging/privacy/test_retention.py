@@ -25,12 +25,6 @@ pytestmark = pytest.mark.django_db
 OLD = timedelta(days=401)
 
 
-@pytest.fixture(autouse=True)
-def _folders(settings, tmp_path):
-    settings.SPOOL_DIR = tmp_path / "spool"
-    settings.MEDIA_ROOT = tmp_path / "media"
-
-
 @pytest.fixture
 def world():
     canary.make()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from messaging.links import patience
+from messaging import patience
 from tests.webhook_calls import BASE, KEYS
 
 

@@ -8,8 +8,7 @@ import pytest
 from django.db import DataError, OperationalError, connection
 
 from campaigns.schedule import schedule_due
-from messaging import lanes, reports, spool, tasks, track
-from messaging.links import patience
+from messaging import lanes, patience, reports, spool, tasks, track
 from messaging.models import (
     InboundMessage,
     MessageDelivery,

@@ -1,4 +1,4 @@
-"""What doctors ask of the database, within the time that a person waits.
+"""What comes from outside, links and reports alike, asks of the database, and for how long at most.
 
 statement_timeout is kept by the server, which may be the very thing that hangs; so the connection
 of a request whose time is over is cut from this side. After that nobody asks for a moment.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +22,8 @@ from django.db import (
     connections,
 )
 from django.db.backends.base.base import BaseDatabaseWrapper
+
+from messaging import deadline
 
 logger = logging.getLogger(__name__)
 
@@ -89,75 +90,14 @@ def ask(work: Callable[[], T]) -> T:
             return answer
 
 
-class _Ticket:
-    """A request's use of its connection, until when it is allowed."""
-
-    def __init__(self, wrapper: BaseDatabaseWrapper, deadline: float) -> None:
-        self.wrapper = wrapper
-        self.deadline = deadline
-        self.is_done = False
-        self.lock = threading.Lock()
-
-    def cut(self) -> None:
-        """End the connection under the request; whoever reads from it gets an error at once."""
-        with self.lock:
-            if self.is_done or self.wrapper.connection is None:
-                return
-            try:
-                copy = os.dup(self.wrapper.connection.fileno())
-                with socket.socket(fileno=copy) as line:
-                    line.shutdown(socket.SHUT_RDWR)
-            except Exception as error:  # noqa: BLE001  it ended by itself meanwhile
-                logger.debug("nothing to cut: %s", error)
-
-
-class _Watch:
-    """One thread of the process cuts what is over; it sleeps while nothing is under way."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._tickets: dict[int, _Ticket] = {}
-        self._wake = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def add(self, ticket: _Ticket) -> None:
-        with self._lock:
-            self._tickets[id(ticket)] = ticket
-            if self._thread is None or not self._thread.is_alive():  # also after a fork
-                self._thread = threading.Thread(target=self._run, daemon=True, name="patience")
-                self._thread.start()
-        if not self._wake.is_set():
-            self._wake.set()
-
-    def remove(self, ticket: _Ticket) -> None:
-        with self._lock:
-            self._tickets.pop(id(ticket), None)
-
-    def _run(self) -> None:
-        while True:
-            self._wake.wait()
-            with self._lock:
-                tickets = list(self._tickets.values())
-                if not tickets:
-                    self._wake.clear()
-                    continue
-            now = time.monotonic()
-            for ticket in tickets:
-                if ticket.deadline <= now:
-                    ticket.cut()
-            time.sleep(0.1)
-
-
-_watch = _Watch()
+def _cut(wrapper: BaseDatabaseWrapper) -> None:
+    """End the connection under the request; whoever reads from it gets an error at once."""
+    if wrapper.connection is not None:
+        deadline.hang_up(os.dup(wrapper.connection.fileno()))
 
 
 @contextmanager
-def _cut_off(deadline: float) -> Iterator[None]:
-    ticket = _Ticket(connections[DEFAULT_DB_ALIAS], deadline)  # this thread's own
-    _watch.add(ticket)
-    try:
+def _cut_off(at: float) -> Iterator[None]:
+    own = connections[DEFAULT_DB_ALIAS]  # this thread's
+    with deadline.watched(at, lambda: _cut(own)):
         yield
-    finally:
-        _watch.remove(ticket)
-        with ticket.lock:
-            ticket.is_done = True
