@@ -13,11 +13,18 @@ from zoneinfo import ZoneInfo
 import phonenumbers
 import pytest
 import time_machine
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection
 
 from campaigns.analytics.roi import roi
-from campaigns.models import Campaign, CampaignAnalytics, CampaignEnrollment, EnrollmentStatus
+from campaigns.models import (
+    Campaign,
+    CampaignAnalytics,
+    CampaignEnrollment,
+    EnrollmentStatus,
+    Experiment,
+)
 from messaging import send
 from messaging.models import (
     DeliveryAttempt,
@@ -29,7 +36,8 @@ from messaging.models import (
     SkipReason,
     UnsubscribeRecord,
 )
-from reengage.demo import load, money, serve, summary
+from reengage import initial
+from reengage.demo import load, money, replay, serve, summary
 from reengage.demo.generate import Sample
 from segments.models import Doctor, ImportRejection, ImportRun
 
@@ -355,3 +363,16 @@ def test_taken_port_makes_way_for_the_next() -> None:
 def test_address_of_another_machine_is_named() -> None:
     with pytest.raises(serve.PortError, match=r"Cannot serve on 192\.0\.2\.1, port 8000: "):
         serve.reserve("192.0.2.1", 8000)
+
+
+@pytest.mark.django_db
+def test_under_four_eyes_somebody_who_can_not_log_in_launches(settings: Any) -> None:
+    settings.FOUR_EYES = True
+    initial.create_missing()
+    replay.begin(NOW)
+    assert set(Campaign.objects.values_list("status", flat=True)) == {"active"}
+    approver = User.objects.get()
+    assert not approver.is_active
+    assert not approver.has_usable_password()
+    starters = set(Experiment.objects.values_list("status", "started_by"))
+    assert starters == {("running", approver.pk)}

@@ -105,7 +105,8 @@ def effect_of(before: Feasibility, after: Feasibility) -> str:
     else:
         words = f"the same {now} messages go out, and of {total} none is planned in vain"
         if after.lost:
-            words = f"the same {now} messages go out; {len(after.lost)} are still lost"
+            lost = "1 is" if len(after.lost) == 1 else f"{len(after.lost)} are"
+            words = f"the same {now} messages go out; {lost} still lost"
     heard = sorted(set(before.silent_days) - set(after.silent_days))
     if heard:
         words += f"; day {', '.join(map(str, heard))} is no longer silent"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, time
 from typing import Any
 
+from django.contrib.auth.models import User
+
 from campaigns.experiments import lifecycle
 from campaigns.models import (
     Campaign,
@@ -50,7 +52,7 @@ TRIALS: dict[str, tuple[str, int, dict[str, Any], list[dict[str, Any]]]] = {
 }
 
 
-def begin(campaign: Campaign, start: datetime) -> None:
+def begin(campaign: Campaign, start: datetime, by: User | None) -> None:
     """Start the test of the campaign's segment, if the sample has one for it."""
     if campaign.segment_type not in TRIALS:
         return
@@ -64,4 +66,4 @@ def begin(campaign: Campaign, start: datetime) -> None:
         Variant(experiment=experiment, letter=letter, **own)
         for letter, own in zip("ABCD", variants, strict=False)
     )
-    lifecycle.start(experiment, start, None)
+    lifecycle.start(experiment, start, by)
