@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+from django.db.models import F, Q
 
 if TYPE_CHECKING:
     from messaging.models import MessageTemplate
@@ -19,10 +20,14 @@ READ = ("template_content", "subject_line", "preheader", "defaults")
 
 
 def campaigns_under_way(template: MessageTemplate) -> list[Any]:
-    """The campaigns under way of which a step, or a variant under test, sends it; by name."""
+    """The campaigns under way of which a step, or a variant under test, sends it; by name.
+
+    So does the winner of a test that is over, which is still to be taken over as it was approved.
+    """
     steps = template.steps.filter(campaign__status__in=UNDER_WAY, removed_at=None)
+    is_winner = Q(experiment__winner=F("pk"), experiment__promoted_at=None)
     variants = template.variants.filter(
-        experiment__status=UNDER_TEST, experiment__campaign__status__in=UNDER_WAY
+        Q(experiment__status=UNDER_TEST) | is_winner, experiment__campaign__status__in=UNDER_WAY
     )
     found = {step.campaign for step in steps.select_related("campaign")}
     found |= {one.experiment.campaign for one in variants.select_related("experiment__campaign")}

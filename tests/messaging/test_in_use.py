@@ -76,6 +76,22 @@ def test_text_of_a_variant_is_held_while_its_test_runs(used):
         other.full_clean()
 
 
+def test_text_of_a_winner_is_held_until_it_is_taken_over(used):
+    step = used.steps.get()
+    draft = engine.campaign(days=(0,), channels=("email",), status="draft")
+    other = MessageTemplate.objects.get(steps__campaign=draft)
+    test = Experiment.objects.create(
+        campaign=step.campaign, step=step, name="Longer?", kind="body", metric="clicked"
+    )
+    variant = Variant.objects.create(experiment=test, letter="B", template=other)
+    Experiment.objects.update(status="ended", winner=variant)
+    other.template_content += " Yours, CLIRNET"
+    with pytest.raises(ValidationError, match="press Copy"):
+        other.full_clean()
+    Experiment.objects.update(promoted_at=engine.NOW)
+    other.full_clean()  # a step that took it over is looked at by itself
+
+
 def test_earlier_version_is_held_too(used, settings):
     settings.FOUR_EYES = False
     used.template_content += " Yours, CLIRNET"
