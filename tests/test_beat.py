@@ -47,7 +47,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 HOUR = timedelta(hours=1)
 TWO = MIDNIGHT + 2 * HOUR
-LONGEST = 2.0  # seconds that a tick takes without Redis
+LONGEST = 5.0  # seconds that a tick takes without Redis, on a busy machine
 
 
 class DeafClock(Clock):

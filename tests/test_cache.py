@@ -15,7 +15,7 @@ from reengage import cache as cache_module
 from reengage.cache import Client, RedisCache
 from tests.servers import Valkey, own_valkey
 
-LONGEST = 2.0  # seconds that a web request waits, however often it asks
+LONGEST = 5.0  # seconds that a request waits, however often it asks; 48 if each time
 
 
 @pytest.fixture
@@ -62,8 +62,13 @@ def test_cache_with_redis_is_djangos_own(cache: BaseCache) -> None:
 
 @pytest.mark.parametrize("state", ["killed", "frozen"])
 def test_cache_without_redis_is_empty_and_nobody_waits(
-    cache: BaseCache, valkey: Valkey, state: str, caplog: pytest.LogCaptureFixture
+    cache: BaseCache,
+    valkey: Valkey,
+    state: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(cache_module, "AWAY_SECONDS", 60)
     nothing = ["none", {}, False, False, False, None, [], "made", False, None, False]
     valkey.break_down(state)
     began = time.monotonic()
@@ -95,19 +100,23 @@ def seconds(ask: Callable[[], Any]) -> float:
     return time.monotonic() - began
 
 
-def test_threads_share_what_one_of_them_found_out(cache: BaseCache, valkey: Valkey) -> None:
+def test_threads_share_what_one_of_them_found_out(
+    cache: BaseCache, valkey: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_module, "AWAY_SECONDS", 60)
     valkey.freeze()
     assert seconds(lambda: cache.get("text")) > 0.2
     waited: list[float] = []
+    patient = settings.CACHES["default"]["OPTIONS"] | {"socket_timeout": 30}
 
     def ask() -> None:  # Django makes a cache of its own for each thread
-        own = RedisCache(valkey.url, {"OPTIONS": settings.CACHES["default"]["OPTIONS"]})
+        own = RedisCache(valkey.url, {"OPTIONS": patient})
         waited.append(seconds(lambda: own.get("text")))
 
     thread = threading.Thread(target=ask)
     thread.start()
     thread.join()
-    assert waited[0] < 0.2
+    assert waited[0] < LONGEST
 
 
 def test_value_of_another_version_of_the_code_is_none(cache: BaseCache, valkey: Valkey) -> None:

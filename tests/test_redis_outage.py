@@ -28,7 +28,7 @@ from tests.servers import Valkey, free_port, own_valkey
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-LONGEST = 2.0  # seconds that a request takes
+LONGEST = 5.0  # seconds that a request takes at most, on a machine that is busy
 
 
 @dataclass

@@ -18,7 +18,7 @@ from tests.messaging.together import Worker, at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PHONE = {"User-Agent": "Mozilla/5.0 (Linux; Android 14) Chrome/130"}
-SHORT = 2.5  # seconds: two for the database, and the page
+SHORT = 10  # seconds, a slow disk included; nothing in here is answered before thirty
 
 
 @pytest.fixture(autouse=True)
@@ -33,6 +33,20 @@ def delivery():
     enrolled(days=(0,), channels=("sms",))
     send_all(NOW)
     return MessageDelivery.objects.get()
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """The tokens that the database was asked for, one for each time."""
+    tokens = []
+    store = hits.store
+
+    def noted(token, hit):
+        tokens.append(token)
+        return store(token, hit)
+
+    monkeypatch.setattr(hits, "store", noted)
+    return tokens
 
 
 @contextmanager
@@ -83,14 +97,15 @@ def visit(path, method="get", **data):
 
 
 @pytest.mark.parametrize("outage", [frozen, refusing])
-def test_links_lead_on_and_the_hit_is_counted_once_later(delivery, outage):
+def test_links_lead_on_and_the_hit_is_counted_once_later(delivery, outage, asked):
     with outage():
         response, seconds = visit(f"/r/{delivery.token}")
         assert (response.status_code, response["Location"]) == (302, delivery.target_url)
         assert seconds < SHORT
-        pixel, seconds = visit(f"/o/{delivery.token}.gif")
+        asked.clear()
+        pixel, _ = visit(f"/o/{delivery.token}.gif")
         assert (pixel.status_code, pixel["Content-Type"]) == (200, "image/gif")
-        assert seconds < 0.5  # it was found out a moment ago
+        assert not asked  # it was found out a moment ago
         assert spool.is_waiting()
     reports.take(timezone.now())
     reports.take(timezone.now() + timing.SETTLES)
@@ -149,7 +164,8 @@ def test_link_that_the_cache_does_not_know_is_not_called_unknown(delivery):
         assert visit(f"/r/{'x' * 9}")[0].status_code == 404  # no token of ours looks so
 
 
-def test_a_connection_that_was_cut_is_made_anew(delivery):
+def test_a_connection_that_was_cut_is_made_anew(delivery, monkeypatch):
+    monkeypatch.setattr(patience, "AGAIN_WITHIN", 60)
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         (pid,) = cursor.fetchone()
@@ -159,9 +175,8 @@ def test_a_connection_that_was_cut_is_made_anew(delivery):
             cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
 
     Worker(end_it).result()
-    response, seconds = visit(f"/r/{delivery.token}")
+    response, _ = visit(f"/r/{delivery.token}")
     assert response.status_code == 302
-    assert seconds < 0.5
     assert ProviderEvent.objects.count() == 1
     assert not spool.is_waiting()
 
@@ -221,13 +236,14 @@ def test_hits_wait_on_disk_without_the_token(delivery, settings):
     assert track.find_by_token(delivery.token)
 
 
-def test_one_request_finds_out_whether_the_database_is_back_and_the_others_go_on(delivery):
+def test_one_request_finds_out_whether_the_database_is_back_and_the_others_go_on(delivery, asked):
     with frozen():
         visit(f"/r/{delivery.token}")
+        asked.clear()
         patience._Away.until = time.monotonic() - 0.1  # it is time to ask again
         visits = at_once(*[lambda: visit(f"/r/{delivery.token}")] * 4)
         assert {response.status_code for response, _ in visits} == {302}
-        assert sum(seconds > 1 for _, seconds in visits) == 1
+        assert len(asked) == 1
     patience._Away.until = time.monotonic() - 0.1
     visit(f"/r/{delivery.token}")
     assert patience._Away.until == 0.0
