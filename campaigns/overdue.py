@@ -12,16 +12,37 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from django.conf import settings
 from django.db import connection, models, transaction
-from django.utils import timezone
 
-from campaigns.buckets import BUCKETS, bucket_sql
-from campaigns.experiments.assign import ARMS, in_range
+from campaigns.alike import (
+    OPEN,
+    PEOPLE,
+    PLACED,
+    READ,
+    SINCE,
+    TODAY,
+    is_of_kind,
+    paused_since,
+    read_kinds,
+    values_of,
+)
 from campaigns.models import Campaign
 from campaigns.schedule import replan
 from campaigns.transition import NotReady
-from messaging.due import DUE_AT, NEXT_DAY, expires_at
+from messaging.due import expires_at
+
+__all__ = [
+    "IS_LEFT",
+    "MOST_DAYS",
+    "Choice",
+    "Outcome",
+    "Overdue",
+    "apply",
+    "overdue",
+    "paused_since",
+    "shifted",
+    "take_back",
+]
 
 MOST_DAYS = 30  # over which overdue messages may be spread
 
@@ -56,62 +77,53 @@ class Outcome:
     moved: int = 0
 
 
-def _local(moment: str) -> str:
-    return f"({moment} AT TIME ZONE d.timezone)::date"
-
-
 def shifted(moment: str, row: str) -> str:
     """SQL for a moment of a row of OPEN, by the days of the pause later, at the same local hour."""
     zone, days = f"{row}.timezone", f"make_interval(days => {row}.days)"
     return f"(({moment} AT TIME ZONE {zone}) + {days}) AT TIME ZONE {zone}"
 
 
-_TODAY = _local("%(now)s::timestamptz")
-_SINCE = _local("%(since)s::timestamptz")
 # After a shift: a step without a delivery whose day has passed all the same. It was missed before
-# the pause, with no machine to schedule it, and is not caught up.
-IS_LEFT = "(delivery_id IS NULL AND day + days < today)"
-# Every step that the doctors under way have not had, with its delivery, if there is one.
-OPEN = f"""
-    SELECT e.id AS enrollment_id, e.user_id, d.timezone, c.send_from, s.id AS step_id, s.channel,
-           s.delay_days, s.next_day, p.due_at, m.id AS delivery_id, {_TODAY} AS today,
-           {_TODAY} - {_SINCE} AS days, {_local("COALESCE(m.due_at, p.due_at)")} AS day,
-           COALESCE(m.due_at, p.due_at) AS at, c.end_date,
-           c.end_date IS NULL OR COALESCE(m.due_at, p.due_at) < c.end_date AS is_before_end,
-           {_SINCE} < {_TODAY}
-               AND {_local("COALESCE(m.due_at, p.due_at)")} < {_TODAY} AS is_overdue
-    FROM campaign_enrollments e
-    JOIN campaigns c ON c.id = e.campaign_id
-    JOIN doctors d ON d.id = e.user_id
-    JOIN (
-        SELECT s.*, {NEXT_DAY} AS next_day FROM campaign_messages s
-        WHERE s.campaign_id = %(campaign)s AND s.removed_at IS NULL
-    ) s ON s.campaign_id = c.id
-    CROSS JOIN LATERAL (SELECT {DUE_AT} AS due_at) p
-    LEFT JOIN message_deliveries m ON m.enrollment_id = e.id AND m.campaign_message_id = s.id
-    WHERE e.campaign_id = %(campaign)s AND e.status = 'active' AND NOT e.is_holdout
-      AND (m.id IS NULL OR m.status = 'scheduled')
-"""  # noqa: S608  only constants are put in
+# the pause, with no machine to schedule it, or taken back after it was spread; it is not caught up.
+IS_LEFT = "(is_overdue AND NOT is_waiting AND day + days < today)"
 _FIGURES = f"""
-    SELECT count(*) FILTER (WHERE is_overdue), count(DISTINCT user_id) FILTER (WHERE is_overdue),
-           count(*), count(DISTINCT user_id), COALESCE(max(days), 0),
+    WITH {READ}, open AS MATERIALIZED ({OPEN}),
+    held AS (
+        SELECT kind, min(people) AS people, bool_or(is_overdue) AS is_overdue
+        FROM open GROUP BY kind
+    )
+    SELECT COALESCE(sum(people) FILTER (WHERE is_overdue), 0)::int,
+           (SELECT COALESCE(sum(people), 0)::int FROM held WHERE is_overdue),
+           COALESCE(sum(people), 0)::int, (SELECT COALESCE(sum(people), 0)::int FROM held),
+           COALESCE(max(days), 0),
            max(day) FILTER (WHERE NOT is_overdue AND is_before_end),
            max(day + days) FILTER (WHERE end_date IS NULL OR {shifted("at", "open")} < end_date)
-    FROM ({OPEN}) open
-"""  # noqa: S608
-_SKIP = f"""
-    WITH overdue AS MATERIALIZED (SELECT * FROM ({OPEN}) open WHERE is_overdue),
+    FROM open
+"""  # noqa: S608  only constants are put in
+
+
+def _skip(of: str) -> str:
+    """SQL that skips each message of OPEN that is `of`, and writes down those without a row."""
+    return f"""
+    WITH {PEOPLE}, open AS ({OPEN}),
+    overdue AS MATERIALIZED (
+        SELECT o.*, people.enrollment_id, people.user_id,
+               GREATEST(o.at, people.enrolled_at) AS due_at
+        FROM open o {is_of_kind("o")} WHERE {of}
+    ),
     skipped AS (
         UPDATE message_deliveries m
         SET status = 'skipped', skip_reason = 'campaign_paused', skip_detail = %(why)s
-        FROM overdue o WHERE m.id = o.delivery_id AND m.status = 'scheduled'
+        FROM overdue o
+        WHERE o.is_waiting AND m.enrollment_id = o.enrollment_id
+          AND m.campaign_message_id = o.step_id AND m.status = 'scheduled'
         RETURNING 1
     ), written AS (
         INSERT INTO message_deliveries (enrollment_id, campaign_message_id, user_id, channel,
             due_at, scheduled_at, expires_at, status, skip_reason, skip_detail)
         SELECT s.enrollment_id, s.step_id, s.user_id, s.channel, s.due_at, s.due_at,
                {expires_at("s.due_at")}, 'skipped', 'campaign_paused', %(why)s
-        FROM overdue s WHERE s.delivery_id IS NULL
+        FROM overdue s WHERE NOT s.is_waiting
         ON CONFLICT (enrollment_id, campaign_message_id) DO NOTHING
         RETURNING 1
     )
@@ -119,61 +131,53 @@ _SKIP = f"""
 """  # noqa: S608
 
 
+_SKIP = _skip("is_overdue")
+# After a shift, when the days of the pause are in the steps' days already: IS_LEFT.
+_SKIP_LEFT = _skip("is_overdue AND NOT is_waiting")
 # The holdout is shifted with the others, so that both are watched for as long.
 _SHIFT = f"""
-    WITH open AS MATERIALIZED ({OPEN}),
+    WITH {PEOPLE}, open AS MATERIALIZED ({OPEN}),
     moved AS (
         UPDATE message_deliveries m
         SET due_at = {shifted("m.due_at", "o")}, scheduled_at = {shifted("m.due_at", "o")},
             expires_at = {shifted("m.expires_at", "o")}, trace = NULL
-        FROM open o
-        WHERE m.id = o.delivery_id AND m.status = 'scheduled' AND o.days > 0
+        FROM open o {is_of_kind("o")}
+        WHERE o.is_waiting AND m.enrollment_id = people.enrollment_id
+          AND m.campaign_message_id = o.step_id AND m.status = 'scheduled' AND o.days > 0
     ), shifted AS (
         UPDATE campaign_enrollments e
-        SET shifted_days = e.shifted_days + {_TODAY} - {_SINCE}
+        SET shifted_days = e.shifted_days + {TODAY} - {SINCE}
         FROM doctors d
         WHERE e.campaign_id = %(campaign)s AND e.status = 'active' AND d.id = e.user_id
+          AND {TODAY} <> {SINCE}
     )
-    SELECT count(*) FILTER (WHERE days > 0 AND NOT {IS_LEFT}) FROM open
-"""  # noqa: S608
-
-# A doctor's overdue days keep their order, and doctors share out over the days by their bucket.
-# What comes to a doctor on one day by one channel comes a minute apart: it is decided in its order.
-PLACED = f"""
-    overdue AS MATERIALIZED (
-        SELECT o.*, dense_rank() OVER (PARTITION BY enrollment_id ORDER BY delay_days) AS place
-        FROM ({OPEN}) o WHERE is_overdue
-    ), arms AS MATERIALIZED ({ARMS}),
-    dated AS (
-        SELECT s.*, s.today + 1 + floor(
-                (s.place - 1 + {bucket_sql("'spread'", "s.user_id")} / {BUCKETS}.0) * %(days)s
-                / max(s.place) OVER (PARTITION BY s.enrollment_id))::int AS goes_on
-        FROM overdue s
-    ),
-    placed AS MATERIALIZED (
-        SELECT s.*, a.variant_id, (s.goes_on + s.send_from + make_interval(mins => (row_number()
-                OVER (PARTITION BY s.enrollment_id, s.channel, s.goes_on ORDER BY s.delay_days,
-                      s.step_id) - 1)::int)
-            ) AT TIME ZONE s.timezone AS goes_at
-        FROM dated s
-        LEFT JOIN arms a ON a.step_id = s.step_id AND {in_range("a", "s.user_id")}
-    )
+    SELECT COALESCE(sum(people) FILTER (WHERE days > 0 AND NOT {IS_LEFT}), 0) FROM open
 """  # noqa: S608
 _SPREAD = f"""
-    WITH {PLACED}, moved AS (
+    WITH {PEOPLE}, open AS MATERIALIZED ({OPEN}), {PLACED},
+    given AS MATERIALIZED (
+        SELECT p.*, people.enrollment_id, people.user_id FROM placed p {is_of_kind("p")}
+    ),
+    moved AS (
         UPDATE message_deliveries m
         SET due_at = s.goes_at, scheduled_at = s.goes_at, trace = NULL,
             expires_at = {expires_at("s.goes_at")}
-        FROM placed s WHERE m.id = s.delivery_id AND m.status = 'scheduled'
+        FROM given s
+        WHERE s.is_waiting AND m.enrollment_id = s.enrollment_id
+          AND m.campaign_message_id = s.step_id AND m.status = 'scheduled'
         RETURNING 1
     ), written AS (
         INSERT INTO message_deliveries (enrollment_id, campaign_message_id, user_id, channel,
             variant_id, due_at, scheduled_at, expires_at)
         SELECT s.enrollment_id, s.step_id, s.user_id, s.channel, s.variant_id, s.goes_at,
                s.goes_at, {expires_at("s.goes_at")}
-        FROM placed s WHERE s.delivery_id IS NULL
+        FROM given s WHERE NOT s.is_waiting
         ON CONFLICT (enrollment_id, campaign_message_id) DO NOTHING
         RETURNING 1
+    ), marked AS (  -- messaging/plan.py looks further back for them
+        UPDATE campaign_enrollments e SET is_spread = true
+        FROM (SELECT DISTINCT enrollment_id FROM given) s
+        WHERE e.id = s.enrollment_id AND NOT e.is_spread
     )
     SELECT (SELECT count(*) FROM moved) + (SELECT count(*) FROM written)
 """  # noqa: S608
@@ -200,15 +204,14 @@ def take_back(campaign: Campaign) -> int:
     return taken
 
 
-def paused_since(campaign: Campaign) -> datetime:
-    """Since when it is paused; of one that was paused before this was kept, its last change."""
-    return campaign.paused_at or campaign.updated_at or timezone.now()
+def overdue(campaign: Campaign, now: datetime, kinds: str | None = None) -> Overdue:
+    """What a resumption at `now` would find, and what each choice would make of it.
 
-
-def overdue(campaign: Campaign, now: datetime) -> Overdue:
-    """What a resumption at `now` would find, and what each choice would make of it."""
+    `kinds`: those of alike.read_kinds, where they were just read.
+    """
+    kinds = kinds or read_kinds(campaign, now)
     with connection.cursor() as cursor:
-        cursor.execute(_FIGURES, values_of(campaign, now))
+        cursor.execute(_FIGURES, {**values_of(campaign, now), "kinds": kinds})
         return Overdue(paused_since(campaign), *cursor.fetchone())
 
 
@@ -227,7 +230,7 @@ def apply(campaign: Campaign, now: datetime, choice: Choice | None, days: int) -
         raise NotReady([why])
     if choice == Choice.SPREAD and not 1 <= days <= MOST_DAYS:
         raise NotReady([f"Spread over 1 to {MOST_DAYS} days, not {days}."])
-    values = {**values_of(campaign, now), "days": days}
+    values = values_of(campaign, now, days if choice == Choice.SPREAD else 0)
     outcome = Outcome()
     if choice == Choice.SKIP:
         outcome = Outcome(skipped=_run(_SKIP, values))
@@ -240,24 +243,7 @@ def apply(campaign: Campaign, now: datetime, choice: Choice | None, days: int) -
     return outcome
 
 
-# After a shift, when the days of the pause are in the steps' days already: IS_LEFT.
-_SKIP_LEFT = _SKIP.replace("WHERE is_overdue)", "WHERE is_overdue AND delivery_id IS NULL)")
-
-
 def _run(statement: str, values: dict[str, Any]) -> int:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         return int(cursor.fetchone()[0])
-
-
-def values_of(campaign: Campaign, now: datetime) -> dict[str, Any]:
-    """What OPEN and PLACED are asked with."""
-    since = paused_since(campaign)
-    first, last = timezone.localdate(since), timezone.localdate(now)
-    return {
-        "campaign": campaign.pk,
-        "since": since,
-        "now": now,
-        "expires": settings.STEP_EXPIRES_AFTER,
-        "why": f"the campaign was paused from {first:%d %b %Y} to {last:%d %b %Y}",
-    }

@@ -14,42 +14,35 @@ from typing import Any
 
 from django.db import connection
 
+from campaigns.alike import OPEN, PLACED, READ, read_kinds, values_of
 from campaigns.models import Campaign
-from campaigns.overdue import (
-    IS_LEFT,
-    MOST_DAYS,
-    OPEN,
-    PLACED,
-    Choice,
-    shifted,
-    values_of,
-)
+from campaigns.overdue import IS_LEFT, MOST_DAYS, Choice, shifted
 from campaigns.room import Room, room_for
 from campaigns.transition import NotReady
 
 MATERIAL = 0.01  # a figure that differs by more than this share is another one
 
-# Each open message, what becomes of it, and when it goes then.
-_SKIP = f"""
+# Each open message of each kind of doctor, what becomes of it, and when it goes then.
+_SKIP = """
     SELECT CASE WHEN is_overdue THEN 'skipped' ELSE 'stays' END AS fate, at, timezone, end_date,
-           user_id
-    FROM ({OPEN}) open
-"""  # noqa: S608  only constants are put in
+           people
+    FROM open
+"""
 _SHIFT = f"""
-    SELECT CASE WHEN days <= 0 THEN 'stays' WHEN {IS_LEFT} THEN 'skipped' ELSE 'moved' END AS fate,
-           {shifted("at", "open")} AS at, timezone, end_date, user_id
-    FROM ({OPEN}) open
-"""  # noqa: S608
-_SPREAD = f"""
-    SELECT 'moved' AS fate, goes_at AS at, timezone, end_date, user_id FROM placed
+    SELECT CASE WHEN {IS_LEFT} THEN 'skipped' WHEN days <= 0 THEN 'stays' ELSE 'moved' END AS fate,
+           {shifted("at", "open")} AS at, timezone, end_date, people
+    FROM open
+"""  # noqa: S608  only constants are put in
+_SPREAD = """
+    SELECT 'moved' AS fate, goes_at AS at, timezone, end_date, people FROM placed
     UNION ALL
-    SELECT 'stays', at, timezone, end_date, user_id FROM ({OPEN}) open WHERE NOT is_overdue
-"""  # noqa: S608
+    SELECT 'stays', at, timezone, end_date, people FROM open WHERE NOT is_overdue
+"""
 _FATES = {Choice.SKIP: _SKIP, Choice.SHIFT: _SHIFT, Choice.SPREAD: _SPREAD}
 _COUNT = f"""
-    WITH {PLACED}, fates AS ({{fates}})
+    WITH {READ}, open AS MATERIALIZED ({OPEN}), {PLACED}, fates AS ({{fates}})
     SELECT CASE WHEN fate <> 'skipped' AND at >= end_date THEN 'cut' ELSE fate END,
-           (at AT TIME ZONE timezone)::date, count(*)
+           (at AT TIME ZONE timezone)::date, sum(people)::int
     FROM fates GROUP BY 1, 2
 """  # noqa: S608
 
@@ -106,25 +99,29 @@ class Figures:
         return same and all(close)
 
 
-def figures(campaign: Campaign, now: datetime, choice: Choice, days: int = 0) -> Figures:
+def figures(
+    campaign: Campaign, now: datetime, choice: Choice, days: int = 0, kinds: str | None = None
+) -> Figures:
     """Of a paused campaign. `days`: over how many to spread, 1 to MOST_DAYS. Writes nothing.
 
-    NotReady: another number of days.
+    `kinds`: those of alike.read_kinds for so many days, where they were just read. NotReady:
+    another number of days.
     """
     if choice != Choice.SPREAD:
         days = 0
     elif not 1 <= days <= MOST_DAYS:
         raise NotReady([f"Spread over 1 to {MOST_DAYS} days, not {days}."])
-    found = _counted(campaign, now, choice, days)
-    found.last_day_before = max(_counted(campaign, now, Choice.SKIP, 0).stays, default=None)
+    values = values_of(campaign, now, days)
+    values["kinds"] = kinds or read_kinds(campaign, now, days)
+    found = _counted(choice, values)
+    found.last_day_before = max(_counted(Choice.SKIP, values).stays, default=None)
     if choice == Choice.SPREAD and found.moved:
-        found.room = room_for(campaign, now, days)
+        found.room = room_for(campaign, now, days, values["kinds"])
     return found
 
 
-def _counted(campaign: Campaign, now: datetime, choice: Choice, days: int) -> Figures:
-    values: dict[str, Any] = {**values_of(campaign, now), "days": days}
-    found = Figures(choice, days)
+def _counted(choice: Choice, values: dict[str, Any]) -> Figures:
+    found = Figures(choice, values["days"])
     with connection.cursor() as cursor:
         cursor.execute(_COUNT.format(fates=_FATES[choice]), values)
         for fate, day, count in cursor.fetchall():

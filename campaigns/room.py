@@ -12,21 +12,24 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from math import ceil
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from django.db import connection
 
+from campaigns.alike import OPEN, PLACED, READ, SAMPLE, is_of_kind, values_of
 from campaigns.feasibility.sequence import PlannedStep
 from campaigns.feasibility.sequence import Sequence as Steps
 from campaigns.feasibility.simulate import Outcome, simulate
 from campaigns.models import Campaign
-from campaigns.overdue import OPEN, PLACED, values_of
 from messaging.caps import WEEK
 from messaging.due import expires_at
 from messaging.facts import Batch, Person, batch_of
-from messaging.models import Channel
-from messaging.plan import StepRow, load_steps, moment
+from messaging.models import Channel, DeliveryStatus
+from messaging.plan import GONE, TO_COME, StepRow, load_steps, moment
 from segments.definitions.common import time_zone
+from segments.models.fields import array
 
 # Doctors who are looked at, and different runs of them, some milliseconds each. What is left out
 # is reckoned to fare as those do, and told.
@@ -53,30 +56,34 @@ class Room:
         return self.reckoned == self.people
 
 
-# The doctors, in an order that has nothing to do with when they came.
-_PEOPLE = f"""
-    SELECT d.id, d.timezone, d.email, d.phone, d.whatsapp, d.consent_version
-    FROM doctors d
-    WHERE d.id IN (SELECT user_id FROM ({OPEN}) o WHERE is_overdue)
-    ORDER BY md5(d.id::text)
+# How many doctors are under way, and how many of them have overdue messages.
+_COUNT = f"""
+    WITH {READ}
+    SELECT COALESCE(sum(people), 0)::int, COALESCE(sum(people) FILTER (
+               WHERE kind IN (SELECT kind FROM ({OPEN}) open WHERE is_overdue)), 0)::int
+    FROM kinds
 """  # noqa: S608  only constants are put in
-# Their messages of this campaign as they would be; where each stands in the plan says its own day.
+# Of a sample, the messages of this campaign as they would be.
 _OWN = f"""
-    WITH {PLACED}, coming AS (
-        SELECT o.user_id, o.enrollment_id, o.delay_days, o.channel, o.at, o.next_day, o.step_id,
-               COALESCE(s.goes_at, o.at) AS goes_at, s.goes_at IS NOT NULL AS is_moved
-        FROM ({OPEN}) o LEFT JOIN placed s USING (enrollment_id, step_id)
+    WITH {SAMPLE}, open AS MATERIALIZED ({OPEN}), {PLACED},
+    coming AS (
+        SELECT o.*, COALESCE(p.goes_at, o.at) AS goes_at, p.goes_at IS NOT NULL AS is_moved
+        FROM open o LEFT JOIN placed p USING (kind, step_id)
+        WHERE o.kind IN (SELECT kind FROM placed)
     )
-    SELECT s.user_id, s.enrollment_id, s.delay_days, s.channel, e.subject,
-           COALESCE(array_position(c.channel_order, s.channel), 99),
-           extract(epoch FROM s.at)::float8, extract(epoch FROM {expires_at("s.goes_at")})::float8,
-           extract(epoch FROM s.goes_at)::float8, s.is_moved
-    FROM coming s
-    JOIN campaign_enrollments e ON e.id = s.enrollment_id
+    SELECT people.user_id, people.enrollment_id, s.delay_days, s.channel, e.subject,
+           COALESCE(array_position(c.channel_order, s.channel), 99), s.goes_from,
+           extract(epoch FROM {expires_at("s.goes_at")})::float8,
+           extract(epoch FROM s.goes_at)::float8, s.is_moved,
+           c.end_date IS NULL OR s.goes_at < c.end_date
+    FROM coming s {is_of_kind("s")}
+    JOIN campaign_enrollments e ON e.id = people.enrollment_id
     JOIN campaigns c ON c.id = e.campaign_id
-    WHERE s.user_id = ANY(%(doctors)s) AND (c.end_date IS NULL OR s.goes_at < c.end_date)
-    ORDER BY s.user_id, s.enrollment_id, s.delay_days
+    ORDER BY hashint4(people.user_id), s.delay_days
 """  # noqa: S608
+_PEOPLE = """
+    SELECT id, timezone, email, phone, whatsapp, consent_version FROM doctors WHERE id = ANY(%s)
+"""
 
 
 class _Coming(NamedTuple):
@@ -87,24 +94,33 @@ class _Coming(NamedTuple):
     is_moved: bool
 
 
-def room_for(campaign: Campaign, now: datetime, days: int) -> Room:
-    """Reckon the messages of a paused campaign that would be spread over `days`."""
-    values: dict[str, Any] = {**values_of(campaign, now), "days": days}
+def room_for(campaign: Campaign, now: datetime, days: int, kinds: str) -> Room:
+    """Reckon the messages of a paused campaign that would be spread over `days`.
+
+    `kinds`: of its doctors (alike.py).
+    """
+    values = {**values_of(campaign, now, days), "kinds": kinds}
     with connection.cursor() as cursor:
-        cursor.execute(_PEOPLE, values)
-        people = [Person(*row) for row in cursor.fetchall()]
-        persons = {person.id: person for person in people[:MOST_DOCTORS]}
-        cursor.execute(_OWN, {**values, "doctors": list(persons)})
-        coming = [_own(campaign, row) for row in cursor.fetchall()]
-    for step in _others(list(persons), now, days):
+        cursor.execute(_COUNT, values)
+        under_way, people = cursor.fetchone()
+        # As many of all as it takes to find so many who have something overdue.
+        is_part = people > MOST_DOCTORS
+        values["sample"] = ceil(MOST_DOCTORS * under_way / people) if is_part else None
+        cursor.execute(_OWN, values)
+        rows = cursor.fetchall()
+        doctor_ids = list(dict.fromkeys(row[0] for row in rows))[:MOST_DOCTORS]
+        cursor.execute(_PEOPLE, [array(doctor_ids)])
+        persons = {row[0]: Person(*row) for row in cursor.fetchall()}
+    coming = [_own(campaign, row) for row in rows if row[-1] and row[0] in persons]
+    for step in _others(doctor_ids, now, days):
         at = step.due if step.scheduled is None else step.scheduled
         coming.append(_Coming(step, at, is_moved=False))
     batch = batch_of([], [one.step for one in coming], persons, now)
-    return _reckon(coming, batch, len(people))
+    return _reckon(coming, batch, people)
 
 
 def _own(campaign: Campaign, row: tuple[Any, ...]) -> _Coming:
-    doctor_id, enrollment_id, day, channel, subject, place, due, expires, at, is_moved = row
+    doctor_id, enrollment_id, day, channel, subject, place, hour, expires, at, is_moved, _ = row
     step = StepRow(
         doctor_id=doctor_id,
         enrollment_id=enrollment_id,
@@ -114,9 +130,9 @@ def _own(campaign: Campaign, row: tuple[Any, ...]) -> _Coming:
         subject=subject,
         priority=campaign.priority,
         place=place,
-        send_from=campaign.send_from,
+        send_from=hour,
         send_until=campaign.send_until,
-        due=due,
+        due=at,
         expires=expires,
         delivery_id=None,
         status=None,
@@ -127,19 +143,22 @@ def _own(campaign: Campaign, row: tuple[Any, ...]) -> _Coming:
 
 
 def _others(doctor_ids: Sequence[int], now: datetime, days: int) -> Iterable[StepRow]:
-    """The steps of their other running campaigns, until all that is spread has settled."""
+    """The steps of their other running campaigns, until all that is spread has settled.
+
+    Those that went out count as their day's first channel, if they were.
+    """
     found: dict[tuple[Any, ...], StepRow] = {}
     at, end = now, now + timedelta(days=days) + SETTLED
     while at < end:
         for step in load_steps(doctor_ids, at):
             found[step.enrollment_id, step.channel, step.day, step.due] = step
         at += WEEK
-    return [step for step in found.values() if step.status in (None, "scheduled")]
+    return [step for step in found.values() if step.status not in GONE]
 
 
 def _reckon(coming: Iterable[_Coming], batch: Batch, people: int) -> Room:
     by_doctor: dict[int, list[_Coming]] = defaultdict(list)
-    for one in coming:
+    for one in sorted(coming, key=_IN_PLAN):
         if batch.may_go(one.step):  # what reaches nobody is not skipped for want of room
             by_doctor[one.step.doctor_id].append(one)
     runs: dict[Any, int] = {}
@@ -155,6 +174,10 @@ def _reckon(coming: Iterable[_Coming], batch: Batch, people: int) -> Room:
         reckoned += 1
         lost += runs[key]
     return Room(round(lost * people / reckoned) if reckoned else 0, reckoned, people)
+
+
+# As the plan has them: the older enrolment's first, each day's together.
+_IN_PLAN = attrgetter("step.enrollment_id", "step.day")
 
 
 def _hour(at: datetime) -> datetime:
@@ -203,6 +226,7 @@ def _outcome(one: _Coming, now: datetime) -> Outcome:
         moment(step.due),
         moment(step.expires),
         max(moment(one.at), now),
+        status=DeliveryStatus.SCHEDULED if step.status in TO_COME else DeliveryStatus.SENT,
     )
 
 

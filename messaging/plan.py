@@ -35,15 +35,18 @@ SendingHours = Callable[[str, time, time], Hours | None]
 # Steps of the doctors' running enrolments that are due around now, with their delivery if any. Each
 # has its hour as schedule.py reckons it: a variant's once it is assigned, else the step's own.
 # Times come as seconds: a window has thousands, mostly the same few, and few are looked at.
+# A message is found by the day that was planned for it, which may lie long before the day that it
+# was given after a pause: of enrolments that have such messages all days past are looked at.
 _STEPS = f"""
     SELECT e.user_id, e.id, s.delay_days, s.channel, c.segment_type, e.subject, c.priority,
            COALESCE(array_position(c.channel_order, s.channel), 99), h.send_from, c.send_until,
-           extract(epoch FROM COALESCE(m.due_at, p.due_at))::float8,
+           extract(epoch FROM g.due_at)::float8,
            extract(epoch FROM COALESCE(m.expires_at, {expires_at("p.due_at")}))::float8,
            m.id, m.status,
            extract(epoch FROM m.scheduled_at)::float8, c.name
     FROM (
-        SELECT e.id, e.user_id, e.campaign_id, e.subject, e.enrolled_at, {FIRST_DAY} AS first_day
+        SELECT e.id, e.user_id, e.campaign_id, e.subject, e.enrolled_at, {FIRST_DAY} AS first_day,
+               CASE WHEN e.is_spread THEN '-infinity' ELSE %(since)s::date - 1 END AS since
         FROM campaign_enrollments e
         JOIN campaigns c ON c.id = e.campaign_id AND c.status = 'active'
         JOIN doctors d ON d.id = e.user_id
@@ -57,7 +60,7 @@ _STEPS = f"""
         WHERE s.campaign_id IN (SELECT id FROM campaigns WHERE status = 'active')
           AND s.removed_at IS NULL
     ) s ON s.campaign_id = c.id
-        AND e.first_day + s.delay_days BETWEEN %(since)s::date - 1 AND %(until)s::date + 1
+        AND e.first_day + s.delay_days BETWEEN e.since AND %(until)s::date + 1
     LEFT JOIN message_deliveries m ON m.enrollment_id = e.id AND m.campaign_message_id = s.id
     LEFT JOIN experiment_variants v ON v.id = m.variant_id
     CROSS JOIN LATERAL (SELECT COALESCE(v.send_from, s.send_from) AS send_from) o
@@ -67,8 +70,9 @@ _STEPS = f"""
     CROSS JOIN LATERAL (
         SELECT {due_at("e.first_day")} AS due_at FROM (SELECT h.send_from) c
     ) p
-    WHERE (c.end_date IS NULL OR p.due_at < c.end_date)
-      AND p.due_at BETWEEN %(since)s AND %(until)s
+    CROSS JOIN LATERAL (SELECT COALESCE(m.due_at, p.due_at) AS due_at) g
+    WHERE (c.end_date IS NULL OR g.due_at < c.end_date)
+      AND g.due_at BETWEEN %(since)s AND %(until)s
     ORDER BY e.user_id, e.enrolled_at, e.id, s.delay_days, s.sequence_order
 """  # noqa: S608  only constants are put in
 
@@ -223,15 +227,15 @@ def _steps_of_day(
     rows: list[StepRow], place: int, may_go: Callable[[StepRow], bool], hours: SendingHours
 ) -> list[Step]:
     """The steps to come of one enrolment's day, the first channel marked; `place` of its first."""
-    alive = [row for row in rows if row.status not in _GONE and may_go(row)]
+    alive = [row for row in rows if row.status not in GONE and may_go(row)]
     first = min((row.place for row in alive), default=None)
     return [
         Step(row, row.place == first, shared, at)
         for at, row in enumerate(alive, start=place)
-        if row.status in _TO_COME
+        if row.status in TO_COME
         and (shared := hours(row.channel, row.send_from, row.send_until)) is not None
     ]
 
 
-_GONE = frozenset({DeliveryStatus.SKIPPED, DeliveryStatus.FAILED})
-_TO_COME = frozenset({None, DeliveryStatus.SCHEDULED})
+GONE = frozenset({DeliveryStatus.SKIPPED, DeliveryStatus.FAILED})
+TO_COME = frozenset({None, DeliveryStatus.SCHEDULED})

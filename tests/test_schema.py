@@ -45,6 +45,7 @@ ADDED_COLUMNS = {
     "campaign_enrollments": {
         "converted_at",
         "is_holdout",
+        "is_spread",
         "next_due_at",
         "shifted_days",
         "subject",

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from campaigns import launch, overdue, resumption
 from campaigns.admin.ask import Ask, Option
+from campaigns.alike import read_kinds
 from campaigns.models import Campaign
 from campaigns.overdue import MOST_DAYS, Choice
 from campaigns.room import Room
@@ -21,7 +22,9 @@ def resume_question(
     campaign: Campaign, now: datetime, days: int = SPREAD_DAYS, chosen: str = ""
 ) -> Ask:
     """What is overdue, and each way with its figures. `days`: over how many to spread."""
-    held = overdue.overdue(campaign, now)
+    days = min(max(days, 1), MOST_DAYS)
+    kinds = read_kinds(campaign, now, days)
+    held = overdue.overdue(campaign, now, kinds)
     facts = [f"Paused since {timezone.localtime(held.since):%d %b %Y %H:%M}."]
     if held.messages:
         facts.append(
@@ -35,21 +38,23 @@ def resume_question(
             f"The campaign ends {timezone.localtime(campaign.end_date):%d %b %Y %H:%M}: what comes "
             "on or after that never goes out."
         )
-    days = min(max(days, 1), MOST_DAYS)
     return Ask(
         title=f"Resume: {campaign}",
         question="Doctors are enrolled and written to again.",
         button="Resume",
         facts=facts,
         problems=launch.problems(campaign, now),
-        options=_options(campaign, held, now, days) if held.messages else [],
+        options=_options(campaign, held, now, days, kinds) if held.messages else [],
         chosen=chosen,
     )
 
 
-def _options(campaign: Campaign, held: overdue.Overdue, now: datetime, days: int) -> list[Option]:
-    skip, shift = (resumption.figures(campaign, now, one) for one in (Choice.SKIP, Choice.SHIFT))
-    spread = resumption.figures(campaign, now, Choice.SPREAD, days)
+def _options(
+    campaign: Campaign, held: overdue.Overdue, now: datetime, days: int, kinds: str
+) -> list[Option]:
+    skip = resumption.figures(campaign, now, Choice.SKIP, kinds=kinds)
+    shift = resumption.figures(campaign, now, Choice.SHIFT, kinds=kinds)
+    spread = resumption.figures(campaign, now, Choice.SPREAD, days, kinds)
     return [
         Option(
             "skip",

@@ -71,6 +71,12 @@ class CampaignEnrollment(models.Model):
         db_default=0,
         help_text="Days by which the steps still to come were moved, as after a pause.",
     )
+    is_spread = models.BooleanField(
+        "spread",
+        default=False,
+        db_default=False,
+        help_text="Messages held up by a pause were given later days than planned.",
+    )
     next_due_at = models.DateTimeField(
         null=True,
         blank=True,

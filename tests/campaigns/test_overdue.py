@@ -1,16 +1,21 @@
 """What a pause has held up, and the three things that can be done with it."""
 
-from datetime import timedelta
+from datetime import time, timedelta
 
 import pytest
 from django.utils import timezone
 
+from campaigns.experiments.assign import variant_of
 from campaigns.launch import NotReady, pause, resume
-from campaigns.models import CampaignEnrollment
+from campaigns.models import CampaignEnrollment, Experiment, Variant
 from campaigns.overdue import Choice, Outcome, overdue
+from campaigns.resumption import figures
+from campaigns.room import Room
 from campaigns.schedule import schedule_due
 from messaging.models import MessageDelivery
-from tests.engine import DAY, NOW, doctor, enrolled, member, send_all, statuses
+from messaging.plan import load_steps, moment
+from messaging.send import send_due
+from tests.engine import DAY, NOW, campaign, doctor, enrolled, member, send_all, statuses
 
 pytestmark = pytest.mark.django_db
 HOUR = timedelta(hours=1)
@@ -166,3 +171,58 @@ def test_machines_that_stood_still_release_nothing_past_its_time():
     enrolled(days=(0, 1, 5), channels=("sms",))
     send_all(NOW + 4 * DAY)
     assert statuses() == {"sms 0": "too_late", "sms 1": "too_late"}
+
+
+def test_what_is_spread_has_first_call_as_its_priority_says_and_room_tells_it(settings):
+    """Six days late: it was to go long before the days that the plan looks at for others."""
+    settings.CAP_PER_DAY = 1
+    (enrollment,) = enrolled(days=(1,), channels=("whatsapp", "sms"), priority=1)
+    other = campaign(days=(7,), channels=("sms",), priority=5)
+    ten = NOW + 7 * DAY - 2 * HOUR
+    other.enrollments.create(
+        doctor=enrollment.doctor, subject=enrollment.subject, enrolled_at=NOW, next_due_at=ten
+    )
+    pause(enrollment.campaign, NOW)
+    found = figures(enrollment.campaign, NOW + 6 * DAY, Choice.SPREAD, 1)
+    resume(enrollment.campaign, NOW + 6 * DAY, Choice.SPREAD, 1, seen=found.token)
+    schedule_due(ten)
+    rows = load_steps([enrollment.doctor_id], ten)
+    ours = enrollment.campaign.name
+    assert [(row.campaign, row.channel) for row in rows] == [
+        (ours, "whatsapp"),
+        (ours, "sms"),
+        (other.name, "sms"),
+    ]
+    while send_due("sms", ten):  # looked at first, it leaves the WhatsApp message its room
+        pass
+    assert not MessageDelivery.objects.exclude(sent_at=None).exists()
+    run(3, ten)
+    assert statuses(enrollment__campaign=other) == {"sms 7": "sent"}
+    assert statuses(enrollment=enrollment) == {"whatsapp 1": "sent", "sms 1": "frequency_cap"}
+    assert sent_days() == [7, 8]
+    assert found.room == Room(1, 1, 1)
+
+
+@pytest.mark.parametrize("by", ["step", "variant"])
+def test_what_is_spread_goes_at_the_hour_of_its_step(by):
+    made = enrolled(6, days=(1,), channels=("sms",))[0].campaign
+    if by == "step":
+        made.steps.update(send_from=time(17))
+        late = set(made.enrollments.values_list("doctor_id", flat=True))
+    else:
+        test = Experiment.objects.create(
+            campaign=made, step=made.steps.get(), name="Hour", kind="send_time"
+        )
+        Variant.objects.create(experiment=test, letter="A")
+        second = Variant.objects.create(experiment=test, letter="B", send_from=time(17))
+        Experiment.objects.update(status="running")
+        people = made.enrollments.values_list("doctor_id", flat=True)
+        late = {doctor_id for doctor_id in people if variant_of(test, doctor_id) == second}
+    pause(made, NOW)
+    resume(made, BACK, Choice.SPREAD, 1)
+    day = timezone.localdate(BACK) + timedelta(1)
+    for row in load_steps(list(made.enrollments.values_list("doctor_id", flat=True)), BACK):
+        hour = time(17) if row.doctor_id in late else time(10)
+        due = timezone.localtime(moment(row.due))
+        assert (row.send_from, due.date(), due.time()) == (hour, day, hour)
+    assert MessageDelivery.objects.count() == 6
