@@ -58,6 +58,7 @@ class SentText:
     version: TemplateVersion
     variables: Mapping[str, Any]  # as they were filled in, by name
     message: Rendered
+    recipient: str = ""  # number (E.164) or e-mail address; "": it is not kept
 
     @property
     def is_certain(self) -> bool:
@@ -127,8 +128,7 @@ def sent_text(delivery: MessageDelivery) -> SentText | NoText:
 
 def text_of(delivery: MessageDelivery, attempt: DeliveryAttempt) -> SentText | NoText:
     """What one attempt handed over, or would have."""
-    window = HandedOver.objects.filter(pk=attempt.claim_id).first()
-    kept = window.of(delivery.pk) if window else None
+    kept = HandedOver.objects.content(attempt.claim_id, delivery.pk)
     if kept is None:
         if attempt.outcome == AttemptOutcome.PENDING:
             return NoText("It is being prepared: no provider has heard of it yet.")
@@ -161,7 +161,7 @@ def _filled(
         token, attempt.channel
     )
     rendered = message.fill(Texts(variables), links)
-    return SentText(attempt, version, variables, rendered)
+    return SentText(attempt, version, variables, rendered, kept.recipient)
 
 
 def _why_nothing(delivery: MessageDelivery) -> str:

@@ -27,10 +27,12 @@ from messaging.models import (
     ConsentRecord,
     DeliveryAttempt,
     DeliveryStatus,
+    HandedOver,
     MessageDelivery,
     Suppression,
     UnsubscribeRecord,
 )
+from messaging.models.version import Content
 from segments.definitions.common import time_zone
 
 # What each gate asks for, by its name in a trace and in the order of policy.decide.
@@ -103,9 +105,10 @@ def gate_of(gate: str, verdict: str, detail: str) -> Gate:
 def passed(delivery: MessageDelivery, attempt: DeliveryAttempt) -> list[Gate]:
     """What all gates said when the attempt was authorised, with what the records show of it.
 
-    Four queries, and one for the variant of an A/B test; the doctor, the enrolment, its campaign
+    Five queries, and one for the variant of an A/B test; the doctor, the enrolment, its campaign
     and the step's are the delivery's own.
     """
+    kept = HandedOver.objects.content(attempt.claim_id, delivery.pk)
     found = [
         _campaign(delivery, attempt),
         _returned(delivery, attempt),
@@ -113,9 +116,9 @@ def passed(delivery: MessageDelivery, attempt: DeliveryAttempt) -> list[Gate]:
         _enrollment(delivery, attempt),
         _kept_nowhere("segment"),
         _consent(attempt),
-        _address(delivery, attempt),
+        _address(delivery, attempt, kept),
         _suppression(attempt),
-        _kept_nowhere("template"),
+        _template(kept),
         _in_time(delivery, attempt),
         _kept_nowhere("pause"),
         _hours(delivery, attempt),
@@ -225,8 +228,22 @@ def _consent(attempt: DeliveryAttempt) -> Gate:
     return _said("consent", "", words.format("Withdrawn"))
 
 
-def _address(delivery: MessageDelivery, attempt: DeliveryAttempt) -> Gate:
-    """Which one was used is not kept; the doctor's record tells it where it has not changed."""
+def _template(kept: Content | None) -> Gate:
+    """How it went; the approval of the day is kept nowhere, but without one it goes as no template.
+
+    Of what went out before that was kept, the address is missing, too.
+    """
+    if kept is None or not kept.recipient:
+        return _kept_nowhere("template")
+    if kept.is_free_text:
+        return _said("template", "It was not, so it went as free text: a session was open.")
+    return _said("template", "It went as approved, or its channel asked for no approval.")
+
+
+def _address(delivery: MessageDelivery, attempt: DeliveryAttempt, kept: Content | None) -> Gate:
+    """Of old messages it is not kept; the doctor's record tells it where it has not changed."""
+    if kept is not None and kept.recipient:
+        return _said("address", f"It went to {kept.recipient}.")
     doctor, what = delivery.doctor, "number"
     if attempt.channel == Channel.EMAIL:
         address, what = doctor.email, "address"

@@ -37,6 +37,7 @@ logger = logging.getLogger(__name__)
 
 BATCH = 500
 SOURCE = "reply"
+_OF_THE_NUMBER = (SOURCE, "provider")  # opt-outs that were said by way of it (suppress.py)
 # What Twilio's Advanced Opt-Out made of a message itself.
 _WISHES: dict[str, Meaning] = {"STOP": "stop", "START": "start"}
 _BY_WEIGHT: tuple[Meaning, ...] = ("stop", "start", "doubt")
@@ -118,7 +119,7 @@ def _take(event_id: uuid.UUID, now: datetime) -> bool:
     answered = _answered(doctors, channel, event.occurred_at)
     message = InboundMessage(
         event=event,
-        provider=event.provider,
+        provider=detail.get("account") or event.provider,
         channel=channel,
         doctor=_writer(doctors, answered),
         sender=sender[:32],
@@ -205,8 +206,9 @@ def _heed(message: InboundMessage, doctors: Sequence[Doctor], now: datetime) -> 
         for doctor in doctors:  # in the order of their keys, which are locked already
             _stop(doctor, message, "Wrote STOP", now)
     elif message.kind == InboundKind.START:
-        for doctor in _reached(doctors, message):
-            _start(doctor, message, now)
+        reached = _reached(doctors, message)
+        for doctor in reached:
+            _start(doctor, message, now, is_shared=len(reached) > 1)
 
 
 def _stop(doctor: Doctor, message: InboundMessage, reason: str, now: datetime) -> None:
@@ -222,9 +224,19 @@ def _stop(doctor: Doctor, message: InboundMessage, reason: str, now: datetime) -
     )
 
 
-def _start(doctor: Doctor, message: InboundMessage, now: datetime) -> None:
-    """Take back what closes this channel; an opt-out of everything stays for the other channels."""
-    standing = UnsubscribeRecord.objects.standing().filter(doctor=doctor)
+def _start(doctor: Doctor, message: InboundMessage, now: datetime, *, is_shared: bool) -> None:
+    """Take back what closes this channel; an opt-out of everything stays for the other channels.
+
+    Not what was said after it: a START may come late, and the doctor may have used a link since.
+    (Of STOP and START _is_outdated has decided.) Nor, where several doctors share the number, what
+    one of them said elsewhere: nobody knows which of them writes.
+    """
+    standing = UnsubscribeRecord.objects.standing().filter(
+        Q(source=SOURCE) | Q(unsubscribed_at=None) | Q(unsubscribed_at__lte=message.received_at),
+        doctor=doctor,
+    )
+    if is_shared:
+        standing = standing.filter(source__in=_OF_THE_NUMBER)
     for record in standing.filter(Q(channel=message.channel) | Q(channel=None)):
         if record.channel is None and record.paused_until is None:
             for other in set(Channel.values) - {message.channel}:

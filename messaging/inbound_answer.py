@@ -17,7 +17,6 @@ from messaging import inbound_reply, session
 from messaging.models import (
     UNDER_WAY,
     Channel,
-    InboundKind,
     InboundMessage,
     Reply,
 )
@@ -80,9 +79,9 @@ def _closed(message: InboundMessage) -> Prospect | None:
     """The doctor wants nothing more there, or cannot be reached."""
     channel = message.get_channel_display()
     if message.doctor_id is None:
-        if message.kind != InboundKind.DOUBT:
+        if not inbound_reply.of_strangers_who_may_opt_out().filter(pk=message.pk).exists():
             return None
-        why = "This may be a wish to opt out, of somebody who is not on record."
+        why = "Somebody who is not on record may have asked from this number to opt out."
         return Prospect(why, f"Write nothing more to this number over {channel}.")
     closed = inbound_reply.closed_to(message.channel, [message.doctor_id])
     if message.doctor_id not in closed:

@@ -12,17 +12,20 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from messaging import accounts, session
+from messaging import accounts, session, suppress
 from messaging.approval import need_of
 from messaging.models import (
     Channel,
+    InboundKind,
     InboundMessage,
     Reply,
     ReplyStatus,
     Suppression,
+    SuppressionReason,
     UnsubscribeRecord,
+    Verdict,
 )
 from messaging.outgoing import hand_over_apart
 from messaging.providers.base import Accepted, HandOff, Need, NotSent, Outgoing, Receipt, Refused
@@ -34,6 +37,7 @@ LOST_AFTER = timedelta(minutes=5)  # longer than any call may take
 BATCH = 50
 SUPPRESSED = "The channel is suppressed."
 OPTED_OUT = "The doctor has opted out meanwhile."
+MAY_OPT_OUT = "Somebody may have asked from this number to opt out meanwhile."
 NOT_REGISTERED = "SMS go out as registered texts only, and an answer is none."
 
 
@@ -67,6 +71,22 @@ def closed_to(channel: str, doctors: Collection[int]) -> dict[int | None, str]:
         **dict.fromkeys(held.values_list("doctor_id", flat=True), SUPPRESSED),
         **dict.fromkeys(out.order_by().values_list("doctor_id", flat=True), OPTED_OUT),
     }
+
+
+def of_strangers_who_may_opt_out() -> QuerySet[InboundMessage]:
+    """Messages from numbers of nobody on record, which may be or have been followed by a STOP.
+
+    There is no doctor who could be opted out, so they get no answer; what the number writes after
+    that can have one.
+    """
+    stop = InboundMessage.objects.filter(
+        kind=InboundKind.DOUBT,
+        doctor=None,
+        channel=OuterRef("channel"),
+        sender=OuterRef("sender"),
+        received_at__gte=OuterRef("received_at"),
+    )
+    return InboundMessage.objects.filter(Exists(stop), doctor=None)
 
 
 def _queued() -> QuerySet[Reply]:
@@ -105,6 +125,8 @@ def _claim(channel: str, most: int, now: datetime) -> Sequence[Reply]:
     for why in set(closed.values()):
         without = [pk for pk, doctor in found.items() if closed.get(doctor) == why]
         _put_back(_queued().filter(pk__in=without), ReplyStatus.FAILED, why)
+    strangers = _queued().filter(pk__in=found, message__in=of_strangers_who_may_opt_out())
+    _put_back(strangers, ReplyStatus.FAILED, MAY_OPT_OUT)
     still = _queued().filter(pk__in=found).order_by("pk").select_related("message")
     ours = list(still.select_for_update(skip_locked=True, of=("self",)))
     Reply.objects.filter(pk__in=[reply.pk for reply in ours]).update(
@@ -135,7 +157,16 @@ def _record(reply: Reply, receipt: Receipt, now: datetime) -> bool:
     if of_account or isinstance(receipt, NotSent):
         ours.update(status=ReplyStatus.QUEUED)  # until the account may go on
     elif isinstance(receipt, Refused):
-        _put_back(ours, ReplyStatus.FAILED, f"{receipt.code} {receipt.message}")
+        why = f"{receipt.code} {receipt.message}"
+        _put_back(ours, ReplyStatus.FAILED, why)
+        if receipt.verdict == Verdict.OPTED_OUT and reply.message.doctor_id is not None:
+            suppress.suppress(
+                reply.message.doctor_id,
+                reply.message.channel,
+                SuppressionReason.OPTED_OUT,
+                now=now,
+                detail=why,
+            )
     else:
         _put_back(ours, ReplyStatus.UNKNOWN, receipt.error)
     return False

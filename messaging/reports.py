@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from messaging import inbound, inbound_reply, spool, suppress, track
+from messaging import inbound, inbound_reply, inbound_reported, spool, suppress, track
 from messaging.links import hits
+from messaging.preferences import later
 from messaging.webhooks import intake
 
 # Kind of a line on the spool, and who takes it.
 SPOOLED: Mapping[str, spool.Handler] = {
     intake.SPOOLED: intake.from_spool,
     hits.SPOOLED: hits.from_spool,
+    later.SPOOLED: later.from_spool,
 }
 
 
@@ -36,6 +38,7 @@ def hear(now: datetime) -> int:
 def retry(now: datetime) -> int:
     """Look again at what was put aside; returns how many reports found their message."""
     inbound.retry_parked(now)
+    inbound_reported.take(now)
     if applied := track.retry_parked(now):
         suppress.settle(now)
     return applied

@@ -203,7 +203,11 @@ def _prepare_one(claim: Claim, variables: dict[str, object], prepared: _Prepared
         return
     prepared.claims.append(claim)
     prepared.contents[str(claim.delivery_id)] = Content(
-        step.version_id, message.used(texts), step.subject_line
+        step.version_id,
+        message.used(texts),
+        step.subject_line,
+        claim.recipient,
+        claim.is_free_text,
     )
     prepared.messages.append(_outgoing(claim, rendered, texts, links))
 

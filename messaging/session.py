@@ -13,8 +13,10 @@ from django.conf import settings
 from django.db.models import Max, QuerySet
 
 from messaging.models import Channel, InboundMessage
+from messaging.providers import configured
 from messaging.providers.account import kind_of
 from messaging.providers.sandbox import SandboxProvider
+from messaging.providers.twilio import TwilioProvider
 
 # Less than WhatsApp's 24 hours by far more than a message is on its way to it, and than clocks
 # differ: one that comes too late is lost.
@@ -38,8 +40,9 @@ def _written(numbers: Collection[str], now: datetime) -> QuerySet[InboundMessage
     """What keeps their sessions open, by idx_inbound_messages_session.
 
     A session is one between two numbers: whoever else is reached at the doctor's is in it, too,
-    and a message to another provider's number opened none with ours. The sandbox has no number,
-    so it holds nobody to one.
+    and a message to the number of another provider, or of another account at Twilio, opened none
+    with ours. (Interakt's do not tell the account.) The sandbox has no number, so it holds nobody
+    to one.
     """
     written = InboundMessage.objects.filter(
         channel=Channel.WHATSAPP,
@@ -47,5 +50,9 @@ def _written(numbers: Collection[str], now: datetime) -> QuerySet[InboundMessage
         received_at__gt=now - OPEN_FOR,
         received_at__lte=now,
     )
-    provider = kind_of(settings.MESSAGE_PROVIDERS[Channel.WHATSAPP])
-    return written if provider == SandboxProvider.name else written.filter(provider=provider)
+    account = settings.MESSAGE_PROVIDERS[Channel.WHATSAPP]
+    kind = kind_of(account)
+    if kind == SandboxProvider.name:
+        return written
+    is_known = kind == TwilioProvider.name and kind in configured()
+    return written.filter(provider__in={account} if is_known else {account, kind})

@@ -167,7 +167,7 @@ def check_template_approvals() -> None:
 @shared_task(**EVERY_MINUTE)
 def apply_reports() -> None:
     """Every minute: count what was reported, also what waited for its message; end pauses."""
-    now = timezone.now()
+    now = database_clock()()  # a worker whose clock is ahead ends no pause before its time
     if ended := optout.end_pauses(now):
         logger.info("pauses that are over: %s", ended)
     if applied := reports.take(now) + reports.retry(now):
@@ -216,7 +216,7 @@ def process_engagement_events(event_type: str, event_data: dict[str, Any]) -> No
 @shared_task
 def forget_what_is_old() -> None:
     """Every night: texts older than RETENTION_DAYS, and what came late about erased doctors."""
-    now = timezone.now()
+    now = database_clock()()  # what a wrong clock calls old is gone for good
     logger.info("no longer kept: %s", retention.prune(now))
     if swept := erase.sweep(now):
         logger.info("erased doctors looked at again: %s", swept)

@@ -48,6 +48,7 @@ def _shown(request: HttpRequest, delivery: MessageDelivery) -> dict[str, Any]:
         "known": _KNOWN[AttemptOutcome(found.attempt.outcome)].format(
             when(found.attempt.authorised_at)
         ),
+        "recipient": found.recipient,
         "version": version_link(found.version) if may_see else f"Version {found.version.number}",
         "template_key": found.version.content["template_key"],
         "saved_at": found.version.saved_at,

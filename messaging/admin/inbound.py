@@ -109,10 +109,10 @@ class InboundMessageAdmin(
     actions = ("handle_selected",)
     actions_detail = ("handle", "opt_out")
     fieldsets = (
-        (None, {"fields": ("doctor", "sender", "channel", "received_at", "answers")}),
+        (None, {"fields": ("doctor", "sender", "channel", "account", "received_at", "answers")}),
         ("What became of it", {"fields": ("kind", "handled_at", "handled_by")}),
     )
-    readonly_fields = ("answers",)
+    readonly_fields = ("account", "answers")
 
     def get_ordering(self, request: HttpRequest) -> Any:
         """By idx_inbound_messages_inbox; only among the few that wait is there more to sort."""
@@ -145,6 +145,12 @@ class InboundMessageAdmin(
     def state(self, received: InboundMessage) -> str:
         """Whether somebody has to look at it."""
         return "Handled" if received.handled_at else "Waits"
+
+    @display(description="came through")
+    def account(self, received: InboundMessage) -> str:
+        """The provider, and which account where it has several, as settings call it."""
+        kind, _, own = received.provider.partition(":")
+        return f"{kind.capitalize()}, account {own}" if own else kind.capitalize()
 
     @display(description="answers")
     def answers(self, received: InboundMessage) -> str:

@@ -26,6 +26,14 @@ _LEFT_ASIDE = f"""
     WHERE e.processed_at IS NULL AND e.parked_at < %(overdue)s
       AND e.received_at > %(tried_since)s AND m.status NOT IN ('scheduled', 'skipped')
 """  # noqa: S608
+# By idx_provider_events_unsettled: a complaint is an opt-out, and none is left lying.
+_NOT_ACTED_ON = f"""
+    SELECT 'event', id, 'It came at ' || {said("received_at")} || ' and says of the doctor''s '
+           || 'channel: ' || verdict || '. Nobody has acted on that.'
+    FROM provider_events
+    WHERE settled_at IS NULL AND delivery_id IS NOT NULL AND verdict <> ''
+      AND GREATEST(processed_at, parked_at) < %(overdue)s
+"""  # noqa: S608
 
 
 def _wrong(fact: str) -> str:
@@ -107,8 +115,10 @@ _SINCE = _DIFFERENT.format(
 
 
 def untold(scope: Scope) -> Found:
-    """Reports that nobody counted, and deliveries that say something else than their reports."""
-    found = find(scope, _NOT_COUNTED) + find(
-        scope, _LEFT_ASIDE, tried_since=scope.now - TRY_AGAIN_FOR
+    """Reports that nobody counted or acted on, and deliveries that say something else."""
+    found = (
+        find(scope, _NOT_COUNTED)
+        + find(scope, _NOT_ACTED_ON)
+        + find(scope, _LEFT_ASIDE, tried_since=scope.now - TRY_AGAIN_FOR)
     )
     return found + find(scope, _SINCE if scope.since else _ALL)

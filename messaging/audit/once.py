@@ -40,7 +40,7 @@ _TWO_CALLS = """
            'The provider''s ledger has ' || count(*) || ' accepted calls.'
     FROM audit_ledger l WHERE l.delivery_id IS NOT NULL
     GROUP BY l.delivery_id
-    HAVING count(*) > 1 AND max(l.at) >= %(since)s::timestamptz
+    HAVING count(*) > 1 AND max(COALESCE(l.at, %(now)s)) >= %(since)s::timestamptz
        AND count(*) > 1 + (
            SELECT count(*) FROM delivery_attempts a
            WHERE a.delivery_id = l.delivery_id AND a.outcome = 'written_off')

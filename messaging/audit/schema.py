@@ -42,6 +42,13 @@ UNIQUE = {
         nulls_are_equal=True,
     ),
     "provider_events_event_once": Unique("provider_events", ("provider", "event_key")),
+    "channel_suppressions_standing_once": Unique(
+        "channel_suppressions", ("user_id", "channel"), "(lifted_at IS NULL)"
+    ),
+    # Who is enrolled twice for one thing gets each message twice.
+    "campaign_enrollments_subject_once": Unique(
+        "campaign_enrollments", ("campaign_id", "user_id", "subject")
+    ),
 }
 TRIGGERS = {
     "message_deliveries_legal_status": "message_deliveries",

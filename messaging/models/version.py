@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.postgres.functions import TransactionNow
 from django.db import models
+from django.db.models.fields.json import KeyTransform
 
 from messaging.models.template import MessageTemplate
 
@@ -59,11 +60,28 @@ class TemplateVersion(models.Model):
 
 
 class Content(NamedTuple):
-    """What one message was made of. `subject`: the step's own or the template's, not filled in."""
+    """What one message was made of, and to whom it went.
+
+    `subject`: the step's own or the template's, not filled in. `recipient`: number (E.164) or
+    e-mail address; "" of what went out before it was kept. `is_free_text`: it did not go as the
+    template that WhatsApp knows.
+    """
 
     version_id: int
     variables: dict[str, Any]
     subject: str | None
+    recipient: str = ""
+    is_free_text: bool = False
+
+
+class HandedOverQuerySet(models.QuerySet["HandedOver"]):
+    """Windows, in business words."""
+
+    def content(self, claim_id: uuid.UUID, delivery_id: uuid.UUID) -> Content | None:
+        """What one delivery said under a claim, read without its window; None: it is not kept."""
+        found = self.filter(pk=claim_id).values_list(KeyTransform(str(delivery_id), "contents"))
+        kept = next((content for (content,) in found), None)
+        return Content(*kept) if kept else None
 
 
 class HandedOver(models.Model):
@@ -78,14 +96,11 @@ class HandedOver(models.Model):
         help_text="By delivery: the id of the template's version, the variables and the subject."
     )
 
+    objects = HandedOverQuerySet.as_manager()
+
     class Meta:
         db_table = "handed_over"
         verbose_name = "handed-over window"
 
     def __str__(self) -> str:
         return str(self.claim_id)
-
-    def of(self, delivery_id: uuid.UUID) -> Content | None:
-        """What one delivery said; None: it was not in the window."""
-        found = self.contents.get(str(delivery_id))
-        return Content(*found) if found else None

@@ -17,7 +17,7 @@ from messaging.links import hits
 from messaging.links.views import away, missed, private
 from messaging.models import EventKind, MessageDelivery
 from messaging.patience import DatabaseAwayError, ask
-from messaging.preferences import wish
+from messaging.preferences import later, wish
 from messaging.preferences.page import page_of
 from messaging.webhooks import body
 
@@ -61,19 +61,25 @@ class Preferences(View):
 
         def act(delivery: MessageDelivery) -> HttpResponse:
             wish.act(delivery, said, timezone.now())
-            if said.scope == "one-click":
-                words = "You will get no more of these.\n"
-                return HttpResponse(words, content_type="text/plain; charset=utf-8")
+            if said == wish.ONE_CLICK:
+                return _done()
             return HttpResponseRedirect(f"{request.path}?{_SAVED}")
 
-        return self._with_delivery(request, token, act)
+        def keep() -> HttpResponse | None:
+            is_kept = said == wish.ONE_CLICK and later.keep(token, timezone.now())
+            return _done() if is_kept else None
+
+        return self._with_delivery(request, token, act, keep)
 
     def _with_delivery(
         self,
         request: HttpRequest,
         token: str,
         work: Callable[[MessageDelivery], HttpResponse],
+        keep: Callable[[], HttpResponse | None] = lambda: None,
     ) -> HttpResponse:
+        """What `work` answers; while the database is away what `keep` does, if it can be kept."""
+
         def look_up_and_work() -> HttpResponse | None:
             delivery = track.find_by_token(token)
             return work(delivery) if delivery else None
@@ -81,8 +87,15 @@ class Preferences(View):
         try:
             response = ask(look_up_and_work)
         except DatabaseAwayError:
-            return away(request)
+            kept = keep()
+            return private(kept) if kept else away(request)
         if response is None:
             return missed(request)
         response["Content-Security-Policy"] = _POLICY
         return private(response)
+
+
+def _done() -> HttpResponse:
+    """For a mail program, which shows it to nobody."""
+    words = "You will get no more of these.\n"
+    return HttpResponse(words, content_type="text/plain; charset=utf-8")

@@ -39,6 +39,9 @@ class Wish:
     kinds: AbstractSet[str] = frozenset()
 
 
+ONE_CLICK = Wish("one-click")
+
+
 def read(posted: QueryDict) -> Wish:
     """The answer as it was posted. A choice that cannot be understood means: nothing more.
 
@@ -46,7 +49,7 @@ def read(posted: QueryDict) -> Wish:
     `List-Unsubscribe=One-Click` (RFC 8058), however it writes it or should it leave it out.
     """
     if "scope" not in posted or posted.get("List-Unsubscribe") == "One-Click":
-        return Wish("one-click")
+        return ONE_CLICK
     reason = storable(posted.get("reason", "")).strip()[:LONGEST_REASON] or None
     return Wish(
         _SCOPES.get(posted.get("scope", ""), "all"),

@@ -154,6 +154,7 @@ def _messages(doctor: Doctor) -> Iterator[Row]:
             continue
         yield {
             **_message(delivery),
+            "to": found.recipient,
             "subject": found.message.subject,
             "text": found.message.text,
             "html": found.message.html,

@@ -142,10 +142,12 @@ _PERSON = """
         may_be_named = false, last_active_at = NULL
     WHERE id = %(doctor)s
 """
-# Messages that nobody has taken in yet.
+# Messages that nobody has taken in yet; not those from a number that somebody else has as well,
+# whose STOP it may be. The person's own row is empty by then.
 _UNTAKEN = """
-    UPDATE provider_events SET detail = '{"erased": true}', processed_at = %(now)s
+    UPDATE provider_events p SET detail = '{"erased": true}', processed_at = %(now)s
     WHERE kind = 'inbound' AND processed_at IS NULL AND detail->>'from' = ANY(%(numbers)s)
+      AND NOT EXISTS (SELECT FROM doctors d WHERE p.detail->>'from' IN (d.phone, d.whatsapp))
 """
 # Texts that name the person without pointing to them; whole rejected lines, for a cell of one may
 # be another thing of the same person.

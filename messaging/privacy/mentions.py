@@ -15,7 +15,7 @@ from typing import Any
 from django.db import connection
 from psycopg import sql
 
-from messaging.models import ProviderEvent
+from messaging.models import EventKind, ProviderEvent
 from messaging.privacy.retention import first_key
 
 MASK = "…"  # instead of what names the person
@@ -67,8 +67,19 @@ def mask(found: Found, pattern: str) -> None:
     named = re.compile(pattern, re.IGNORECASE)
     events = ProviderEvent.objects.filter(pk__in=found[REPORTS]).order_by("pk").select_for_update()
     for event in events.iterator(chunk_size=100):
-        event.detail = mapped(event.detail, lambda text: named.sub(MASK, text))
+        waits_of = _waits_of(event)
+        event.detail = mapped(event.detail, lambda text: named.sub(MASK, text)) | waits_of
         event.save(update_fields=["detail"])
+
+
+def _waits_of(event: ProviderEvent) -> dict[str, Any]:
+    """Whose message it is that nobody has taken in yet: of somebody else who has the number too.
+
+    Those of the erased person alone are empty by now (forget.by_name).
+    """
+    if event.kind != EventKind.INBOUND or event.processed_at is not None:
+        return {}
+    return {name: value for name, value in event.detail.items() if name == "from"}
 
 
 def _masking(table: str, columns: Sequence[str]) -> sql.Composed:

@@ -20,8 +20,9 @@ TROUBLE_LIMIT = 5
 class Outgoing(NamedTuple):
     """One rendered message, ready to go to one person.
 
-    Two kinds belong to no delivery, and the provider is asked for no reports of them, where it can
-    be: a test, to whoever tries a text out, and an answer to what a doctor wrote.
+    Two kinds belong to no delivery: an answer to what a doctor wrote, of which reports are taken
+    apart (inbound_reported.py), and a test, to whoever tries a text out, of which the provider is
+    asked for none, where it can be.
     """
 
     delivery_id: uuid.UUID  # of an answer: the Reply's; of a test: its own
@@ -44,7 +45,7 @@ class Outgoing(NamedTuple):
 
     @property
     def is_delivery(self) -> bool:
-        """Whether it is a campaign's, so that reports find what they are about."""
+        """Whether it is a campaign's."""
         return not (self.is_test or self.is_answer)
 
 

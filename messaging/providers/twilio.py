@@ -22,7 +22,7 @@ from urllib.parse import quote, urlencode
 from django.conf import settings
 from django.urls import reverse
 
-from messaging.providers.account import Account, Variable
+from messaging.providers.account import Account, Variable, kind_of, names_in
 from messaging.providers.base import Accepted, Need, Outgoing, Receipt
 from messaging.providers.codes import TWILIO
 from messaging.providers.http import HttpProvider, UnfitError, refusal
@@ -90,7 +90,7 @@ class TwilioProvider(HttpProvider):
             **self._from(message.channel),
             **(_whatsapp(message) if is_whatsapp else _sms(message)),
         }
-        if message.is_delivery:
+        if not message.is_test:
             form["StatusCallback"] = status_callback(message.delivery_id)
         headers = {**self._headers, "Content-Type": "application/x-www-form-urlencoded"}
         url = f"{self._account.get(API_URL)}{self._path}/Messages.json"
@@ -161,6 +161,20 @@ class TwilioProvider(HttpProvider):
         if _SERVICE.fullmatch(sender):
             return {"MessagingServiceSid": sender}
         return {"From": f"whatsapp:{sender}" if channel == "whatsapp" else sender}
+
+
+def account_of(sid: str, channel: str) -> str:
+    """The account of the settings that has this SID; the channel's own, if it is one of several.
+
+    Where none has it, the name of the first account.
+    """
+    kind = TwilioProvider.name
+    own = settings.MESSAGE_PROVIDERS.get(channel, "")
+    others = names_in(settings.PROVIDER_VARIABLES, kind, (ACCOUNT_SID,))
+    for name in (*([own] if kind_of(own) == kind else []), *others):
+        if sid and sid == Account(name).get(ACCOUNT_SID):
+            return name
+    return kind
 
 
 def status_callback(delivery_id: uuid.UUID) -> str:

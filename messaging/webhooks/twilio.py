@@ -23,7 +23,7 @@ from twilio.request_validator import (
 
 from messaging.models import Channel, EventKind
 from messaging.providers.codes import TWILIO
-from messaging.providers.twilio import DELIVERY
+from messaging.providers.twilio import DELIVERY, account_of
 from messaging.track import Event
 from messaging.webhooks.base import Webhook, is_signed, public_url
 from messaging.webhooks.body import Refused
@@ -106,7 +106,7 @@ def _status(form: Mapping[str, str], sid: str, status: str, delivery: str, now: 
 
 def _inbound(form: Mapping[str, str], sid: str, now: datetime) -> Event:
     sender = form["From"]
-    is_whatsapp = sender.startswith("whatsapp:")
+    channel = Channel.WHATSAPP if sender.startswith("whatsapp:") else Channel.SMS
     return Event(
         provider="twilio",
         key=f"{sid}:received",
@@ -114,11 +114,12 @@ def _inbound(form: Mapping[str, str], sid: str, now: datetime) -> Event:
         occurred_at=now,
         external_id=sid,
         detail={
-            "channel": Channel.WHATSAPP if is_whatsapp else Channel.SMS,
+            "channel": channel,
             "from": sender.removeprefix("whatsapp:"),
             "text": form.get("Body") or "",
             "button": form.get("ButtonPayload") or form.get("ButtonText") or "",
             "wish": form.get("OptOutType") or "",
+            "account": account_of(form.get("AccountSid") or "", channel),
             "raw": _without_person(form),
         },
     )

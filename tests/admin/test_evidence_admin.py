@@ -58,6 +58,8 @@ def test_delivery_shows_what_went_out_after_everything_changed(
     said = was if channel == "sms" else "Dear Dr. Anita"
     assert said in answer.partition("What exactly went out")[2]
     assert "The provider took this on 04 Mar 2026, 12:00." in answer
+    number = delivery.doctor.email if channel == "email" else delivery.doctor.phone
+    assert f"To: {number}." in answer
     assert "Another text" not in answer
     template = MessageTemplate.objects.get()
     assert f'href="{address(template, "version", 1)}"' in answer

@@ -18,6 +18,7 @@ from messaging.models import (
     SandboxMessage,
 )
 from messaging.providers.base import Accepted, Refused
+from messaging.suppress import settle as settle_verdicts
 from messaging.track import Event, apply_events, retry_parked, store
 from tests.engine import DAY, NOW, answer, enrolled
 from tests.messaging.history import (
@@ -96,6 +97,12 @@ def test_i1_two_accepted_calls_in_the_ledgers(elsewhere, tmp_path):
     assert found(ledgers=[first, second]) == {"I1": 1}
 
 
+def test_i1_two_accepted_calls_of_a_ledger_that_tells_no_times(elsewhere, tmp_path):
+    path = tmp_path / "a"
+    path.write_text(f'{{"delivery_id": "{elsewhere[0].pk}"}}\n' * 2)
+    assert found(ledgers=[path])["I1"] == 1
+
+
 def test_i1_second_call_after_an_attempt_was_written_off_is_none(elsewhere, tmp_path):
     (attempt,) = elsewhere[0].attempts.all()
     attempt.pk, attempt.outcome, attempt.counts = None, "written_off", False
@@ -152,6 +159,16 @@ def test_i7_report_that_stays_aside_though_its_message_is_known():
     assert found(NOW + QUARTER) == {}
     assert found(NOW + QUARTER + SECOND) == {"I7": 1}
     retry_parked(NOW + HOUR)
+    assert found() == {}
+
+
+def test_i7_complaint_that_nobody_acts_on():
+    verdict = {"delivery_id": sent().pk, "verdict": "complaint"}
+    store([Event("test", "k", EventKind.COMPLAINED, NOW, **verdict)], NOW)
+    apply_events(NOW)
+    assert found(NOW + QUARTER) == {}
+    assert found(NOW + QUARTER + SECOND) == {"I7": 1}
+    settle_verdicts(NOW + HOUR)
     assert found() == {}
 
 

@@ -14,6 +14,7 @@ from messaging.authorize import authorize_one
 from messaging.models import (
     ConsentRecord,
     DeliveryAttempt,
+    HandedOver,
     MessageDelivery,
     SuppressionReason,
     UnsubscribeRecord,
@@ -56,15 +57,28 @@ def test_gates_of_a_sent_message_are_all_met():
     assert [gate.check for gate in found] == list(gates.CHECKS.values())
     assert {(gate.answer, gate.is_doubted) for gate in found} == {("yes", False)}
     unknown = [gate.check for gate in found if gate.because == gates.NOT_KEPT]
-    assert unknown == [gates.CHECKS[g] for g in ("segment", "template", "pause")]
+    assert unknown == [gates.CHECKS[g] for g in ("segment", "pause")]
     assert told(delivery, attempt, "hours").because.startswith(
         "12:00 for the doctor (Asia/Kolkata)"
     )
     assert told(delivery, attempt, "caps").because.startswith("Had 0 of 2 in 24 hours and 0 of 5")
 
 
-def test_gates_show_where_it_went_as_far_as_the_record_tells():
+def test_gates_show_where_it_went_and_how():
     delivery, attempt = sent()
+    went_to, delivery.doctor.phone = delivery.doctor.phone, "+919811111111"
+    assert told(delivery, attempt, "address").because == f"It went to {went_to}."
+    assert told(delivery, attempt, "template").because.startswith("It went as approved")
+    kept = list(HandedOver.objects.content(attempt.claim_id, delivery.pk))
+    HandedOver.objects.update(contents={str(delivery.pk): [*kept[:4], True]})
+    assert "as free text" in told(delivery, attempt, "template").because
+
+
+def test_gates_show_where_an_old_message_went_as_far_as_the_record_tells():
+    delivery, attempt = sent()
+    kept = list(HandedOver.objects.content(attempt.claim_id, delivery.pk))
+    HandedOver.objects.update(contents={str(delivery.pk): kept[:3]})
+    assert told(delivery, attempt, "template").because == gates.NOT_KEPT
     doctor = delivery.doctor
     doctor.updated_at = attempt.authorised_at - HOUR
     words = told(delivery, attempt, "address").because
@@ -181,11 +195,11 @@ def test_gates_say_that_a_return_came_afterwards():
     assert told(delivery, attempt, "enrolment").is_doubted
 
 
-def test_gates_take_four_queries():
+def test_gates_take_five_queries():
     delivery, attempt = sent()
     with CaptureQueriesContext(connection) as queries:
         gates.passed(delivery, attempt)
-    assert len(queries) == 4
+    assert len(queries) == 5
 
 
 def test_gates_of_a_held_back_message_are_its_trace():

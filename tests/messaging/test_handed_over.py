@@ -22,8 +22,8 @@ def due(count, **fields):
 
 
 def kept_of(delivery):
-    """Version and variables that were handed over under the delivery's claim."""
-    return HandedOver.objects.get(pk=delivery.claim_id).of(delivery.pk)
+    """What was handed over under the delivery's claim."""
+    return HandedOver.objects.content(delivery.claim_id, delivery.pk)
 
 
 def test_what_is_handed_over_can_be_filled_in_again_word_for_word(provider):
@@ -31,7 +31,8 @@ def test_what_is_handed_over_can_be_filled_in_again_word_for_word(provider):
     send_due("sms", NOW)
     MessageTemplate.objects.update(template_content="Another text {{shortlink}}")
     for delivery in MessageDelivery.objects.select_related("sandbox_message", "doctor"):
-        version_id, variables, _ = kept_of(delivery)
+        version_id, variables, _, recipient, is_free_text = kept_of(delivery)
+        assert (recipient, is_free_text) == (delivery.doctor.phone, False)
         content = TemplateVersion.objects.get(pk=version_id).content
         links = render.links(delivery.token)
         text = render.render_message(

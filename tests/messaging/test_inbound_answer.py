@@ -141,6 +141,16 @@ def test_message_to_another_provider_opens_no_session(settings: Any) -> None:
     assert not prospect(wrote(provider="interakt"), NOW).why_not
 
 
+def test_message_to_another_account_of_twilio_opens_no_session(settings: Any) -> None:
+    settings.MESSAGE_PROVIDERS = {**settings.MESSAGE_PROVIDERS, "whatsapp": "twilio:second"}
+    settings.PROVIDER_VARIABLES = {"TWILIO_SECOND_ACCOUNT_SID": "AC2"}
+    assert not prospect(wrote(provider="twilio:second"), NOW).why_not
+    assert not prospect(wrote(provider="twilio"), NOW).why_not  # from before accounts were told
+    settings.PROVIDER_VARIABLES |= {"TWILIO_ACCOUNT_SID": "AC1"}
+    assert "24 hours" in prospect(wrote(provider="twilio"), NOW).why_not
+    assert not prospect(wrote(provider="twilio:second"), NOW).why_not
+
+
 def test_answer_that_waits_until_the_session_is_over_comes_back(anna: User) -> None:
     message = wrote(received_at=NOW - OPEN_FOR + MINUTE)
     reply = answer(message, "On Monday.", anna, seen(message), NOW)
@@ -200,6 +210,29 @@ def test_stranger_is_answered_but_not_one_who_may_opt_out(anna: User) -> None:
     InboundMessage.objects.update(kind="doubt")
     stranger.refresh_from_db()
     assert "not on record" in prospect(stranger, NOW).why_not
+
+
+def stranger(**fields: Any) -> InboundMessage:
+    """A question from a number that nobody has."""
+    message = wrote(**{"sender": "+919811111111", **fields})
+    InboundMessage.objects.filter(pk=message.pk).update(doctor=None)
+    message.refresh_from_db()
+    return message
+
+
+def test_stranger_who_may_have_opted_out_since_gets_no_answer(anna: User) -> None:
+    before = stranger()
+    elsewhere = stranger(sender="+919811111112")
+    reply = answer(before, "Who is it?", anna, seen(before), NOW)
+    stranger(text="STOP", kind="doubt", received_at=NOW)
+    after = stranger(received_at=NOW + MINUTE)
+    assert send_replies(NOW) == 0
+    for row in (reply, before):
+        row.refresh_from_db()
+    assert (reply.status, before.handled_at) == ("failed", None)
+    assert "not on record" in prospect(before, NOW).why_not
+    assert not prospect(after, NOW + MINUTE).why_not
+    assert not prospect(elsewhere, NOW).why_not
 
 
 def test_sms_is_answered_only_where_operators_take_any_text(settings: Any) -> None:

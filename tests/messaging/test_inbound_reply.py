@@ -20,10 +20,12 @@ from messaging.models import (
     Reply,
     SandboxMessage,
     SuppressionReason,
+    UnsubscribeRecord,
 )
 from messaging.optout import opt_out, pause
 from messaging.providers import instance
 from messaging.providers.base import HandOff, Receipt, Refused
+from messaging.providers.twilio import status_callback
 from messaging.session import OPEN_FOR
 from messaging.suppress import suppress
 from segments.models import Doctor
@@ -94,7 +96,7 @@ def became(reply: Reply) -> tuple[str, bool]:
     return reply.status, reply.message.handled_at is None
 
 
-def test_answer_goes_out_as_free_text_and_asks_for_no_reports(twilio: TwilioFake) -> None:
+def test_answer_goes_out_as_free_text_and_asks_for_reports(twilio: TwilioFake) -> None:
     reply = wrote()
     assert send_replies(NOW) == 1
     assert became(reply) == ("sent", False)
@@ -104,6 +106,7 @@ def test_answer_goes_out_as_free_text_and_asks_for_no_reports(twilio: TwilioFake
             "To": f"whatsapp:{reply.message.sender}",
             "From": f"whatsapp:{WHATSAPP_NUMBER}",
             "Body": reply.text,
+            "StatusCallback": status_callback(reply.pk),
         }
     ]
     assert send_replies(NOW + MINUTE) == 0
@@ -247,6 +250,15 @@ def test_answer_that_is_not_taken_is_tried_again_only_where_the_account_is_at_fa
     reply = wrote()
     assert send_replies(NOW) == 0
     assert became(reply) == (status, in_inbox)
+
+
+def test_refusal_that_tells_of_an_opt_out_is_heeded(answers: Callable[..., Scripted]) -> None:
+    reply = wrote()
+    answers(Refused("21610", "STOP", permanent=True, verdict="provider_opt_out"))
+    assert send_replies(NOW) == 0
+    assert became(reply) == ("failed", True)
+    record = UnsubscribeRecord.objects.standing().get()
+    assert (record.doctor, record.channel) == (reply.message.doctor, "whatsapp")
 
 
 def test_dead_provider_opens_the_breaker(answers: Callable[..., Scripted]) -> None:

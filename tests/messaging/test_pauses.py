@@ -3,10 +3,12 @@
 from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from campaigns.enroll import enroll
 from campaigns.models import CampaignEnrollment
 from campaigns.schedule import schedule_due
+from messaging import tasks
 from messaging.audit.consent import opted_out
 from messaging.audit.finding import Scope
 from messaging.models import MessageDelivery, UnsubscribeRecord
@@ -111,6 +113,14 @@ def test_ending_pauses_ends_those_that_are_over_once(enrollment):
     assert end_pauses(record.paused_until) == 1
     assert end_pauses(record.paused_until) == 0
     assert not UnsubscribeRecord.objects.standing().exists()
+
+
+def test_worker_whose_clock_is_ahead_ends_no_pause(enrollment, monkeypatch):
+    now = timezone.now()
+    paused(enrollment, now)
+    monkeypatch.setattr(timezone, "now", lambda: now + PAUSE + DAY)
+    tasks.apply_reports()
+    assert UnsubscribeRecord.objects.standing().exists()
 
 
 def test_pause_can_be_ended_early(enrollment):

@@ -214,7 +214,7 @@ print(kinds(PeerProvider().send(messages(3), HandOff(datetime.now(UTC)))))
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "reengage.settings"}
     command = [sys.executable, "-c", code]
     ended = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=30, check=False
+        command, env=environment, capture_output=True, text=True, timeout=120, check=False
     )
     assert ended.stdout == "['Accepted', 'Accepted', 'Accepted']\n", ended.stderr
 

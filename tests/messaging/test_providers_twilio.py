@@ -147,13 +147,13 @@ def test_longest_value_and_four_spaces_go_out(twilio: TwilioFake, provider: Twil
     assert isinstance(sent(provider, message), Accepted)
 
 
-@pytest.mark.parametrize("kind", ["is_test", "is_answer"])
-def test_what_is_no_delivery_asks_for_no_reports(
-    twilio: TwilioFake, provider: TwilioProvider, kind: str
+def test_a_test_asks_for_no_reports_and_an_answer_does(
+    twilio: TwilioFake, provider: TwilioProvider
 ) -> None:
-    """They would name what nobody has sent, and be looked for again and again."""
-    assert isinstance(sent(provider, whatsapp(**{kind: True})), Accepted)
-    assert "StatusCallback" not in twilio.ledger[0]
+    """Those of a test would name what nobody has sent, and be looked for again and again."""
+    for kind in ("is_test", "is_answer"):
+        assert isinstance(sent(provider, whatsapp(**{kind: True})), Accepted)
+    assert ["StatusCallback" in form for form in twilio.ledger] == [False, True]
 
 
 # --- The official client as the measure ------------------------------------------------------

@@ -6,6 +6,7 @@ from django.test import Client
 
 from messaging.models import MessageDelivery
 from tests.engine import NOW, enrolled, send_all
+from tests.messaging.conftest import patient_database as patient_database
 
 PHONE = {"User-Agent": "Mozilla/5.0 (Linux; Android 14) Chrome/130"}
 

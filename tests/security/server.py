@@ -23,7 +23,7 @@ class Server:
         self._environment = {
             **os.environ,
             **variables,
-            "DJANGO_SETTINGS_MODULE": "reengage.settings",
+            "DJANGO_SETTINGS_MODULE": "tests.security.patient_settings",
         }
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
@@ -36,7 +36,7 @@ class Server:
         self._process = subprocess.Popen(
             command, cwd=ROOT, env=self._environment, stdout=self._log, stderr=self._log
         )
-        for _ in range(600):
+        for _ in range(2_400):
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
             except OSError:
@@ -52,7 +52,7 @@ class Server:
 
     def answer(self, request: bytes) -> int:
         """Send the bytes; the status of the answer, 0 where the connection is just closed."""
-        with socket.create_connection(("127.0.0.1", self.port), 30) as connection:
+        with socket.create_connection(("127.0.0.1", self.port), 120) as connection:
             connection.sendall(request)
             got = connection.recv(4096)
         return int(got.split(b" ", 2)[1]) if got else 0

@@ -47,7 +47,7 @@ def ask(server, path, *headers, method="GET", body=b""):
     lines = [f"{method} {path} HTTP/1.1", "Host: localhost", "Connection: close", *headers]
     if method == "POST":
         lines.append(f"Content-Length: {len(body)}")
-    with socket.create_connection(("127.0.0.1", server.port), 30) as line:
+    with socket.create_connection(("127.0.0.1", server.port), 120) as line:
         line.sendall("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
         got = b""
         while more := line.recv(65536):

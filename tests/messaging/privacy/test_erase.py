@@ -276,6 +276,17 @@ def test_message_from_an_erased_number_is_not_kept(doctor) -> None:
     assert found_in_tables() == {}
 
 
+def test_stop_that_waits_is_heeded_for_whoever_has_the_number_as_well(doctor) -> None:
+    other = engine.doctor(whatsapp=canary.PHONE)
+    event = heard("stop", f"STOP, says {canary.PERSON['last_name']}", sender=canary.PHONE)
+    erase.erase(doctor.pk, NOW)
+    event.refresh_from_db()
+    assert event.detail["from"] == canary.PHONE
+    inbound.apply_inbound(NOW)
+    (record,) = UnsubscribeRecord.objects.standing().filter(doctor=other)
+    assert (record.channel, record.segment_type) == ("sms", None)
+
+
 def test_opt_out_of_somebody_erased_stands_until_the_entry_is_deleted(doctor) -> None:
     person = erase.erase(doctor.pk, NOW)
     record = UnsubscribeRecord.objects.standing().get(

@@ -52,6 +52,9 @@ def test_messages_say_exactly_what_went_out(doctor) -> None:
         str(m.delivery_id): m.text for m in sent
     }
     assert any(row["html"] for row in told.values())
+    assert {key: row["to"] for key, row in told.items()} == {
+        str(m.delivery_id): m.recipient for m in sent
+    }
 
 
 def test_secrets_and_staff_stay_out(doctor) -> None:
