@@ -18,6 +18,27 @@ _SKIP_SCHEDULED = """
     SET status = 'skipped', skip_reason = %(reason)s, skip_detail = %(detail)s
     WHERE enrollment_id = ANY(%(enrollments)s) AND status = 'scheduled'
 """
+_END_FINISHED = """
+    WITH done AS MATERIALIZED (
+        SELECT e.id FROM campaign_enrollments e JOIN campaigns c ON c.id = e.campaign_id
+        WHERE e.status = 'active'
+          AND (e.next_due_at IS NULL OR c.status = 'completed' OR c.end_date <= %(now)s)
+          AND (c.status <> 'paused' OR c.end_date <= %(now)s)
+          AND e.enrolled_at + make_interval(days => COALESCE(c.goal_days, 0)) <= %(now)s
+          AND (c.status = 'completed' OR c.end_date <= %(now)s
+            OR e.enrolled_at + %(expires)s + make_interval(days => e.shifted_days + COALESCE((
+                SELECT max(s.delay_days) FROM campaign_messages s
+                WHERE s.campaign_id = c.id AND s.removed_at IS NULL), 0)) <= %(now)s)
+          AND NOT EXISTS (
+            SELECT FROM message_deliveries m
+            WHERE m.enrollment_id = e.id AND m.status IN ('scheduled', 'sending')
+          )
+        ORDER BY e.id FOR NO KEY UPDATE OF e SKIP LOCKED
+    )
+    UPDATE campaign_enrollments e
+    SET status = 'completed', completed_at = %(now)s, next_due_at = NULL
+    FROM done WHERE e.id = done.id
+"""
 
 
 def end_converted(now: datetime) -> int:
@@ -56,32 +77,18 @@ def _end_converted(campaign: Campaign, now: datetime) -> int:
 def end_finished(now: datetime) -> int:
     """End the enrolments that have nothing more to come; returns how many ended.
 
-    Done means: all steps scheduled or the campaign over, none waiting or in the air, and the
-    goal's days over, since a doctor who comes back on the last of them still counts. The holdout
-    is given as long as those who are written to. A pause holds: nobody's time ends in it.
+    Done means: all steps scheduled or the campaign over, none waiting or in the air, the goal's
+    days over, since a doctor who comes back on the last of them still counts, and the time of the
+    last step over, when its message would be too late. That last is asked of those written to and
+    of the holdout alike: a lift compares people who had as long. A pause holds: nobody's time ends
+    in it.
+
+    In key order, and what somebody else holds is left to the next run: nobody waits in a circle
+    with a pause or an edit, which hold everybody under way (transition.hold_people).
     """
     values: dict[str, Any] = {"now": now, "expires": settings.STEP_EXPIRES_AFTER}
     with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            UPDATE campaign_enrollments e
-            SET status = 'completed', completed_at = %(now)s, next_due_at = NULL
-            FROM campaigns c
-            WHERE c.id = e.campaign_id AND e.status = 'active'
-              AND (e.next_due_at IS NULL OR c.status = 'completed' OR c.end_date <= %(now)s)
-              AND (c.status <> 'paused' OR c.end_date <= %(now)s)
-              AND e.enrolled_at + make_interval(days => COALESCE(c.goal_days, 0)) <= %(now)s
-              AND (NOT e.is_holdout OR c.status = 'completed' OR c.end_date <= %(now)s
-                OR e.enrolled_at + %(expires)s + make_interval(days => e.shifted_days + (
-                    SELECT max(s.delay_days) FROM campaign_messages s
-                    WHERE s.campaign_id = c.id AND s.removed_at IS NULL)) <= %(now)s)
-              AND NOT EXISTS (
-                SELECT FROM message_deliveries m
-                WHERE m.enrollment_id = e.id AND m.status IN ('scheduled', 'sending')
-              )
-            """,
-            values,
-        )
+        cursor.execute(_END_FINISHED, values)
         return int(cursor.rowcount)
 
 

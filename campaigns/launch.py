@@ -2,25 +2,96 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.contrib.auth.models import User
+from django.core.cache import cache
 from django.db import transaction
+from django.db.models import Max
 
 from campaigns import overdue, preflight, resumption, review
 from campaigns.convert import end_all
-from campaigns.models import Campaign, CampaignEnrollment, CampaignStatus
+from campaigns.digest import digests, hash_of
+from campaigns.models import (
+    Campaign,
+    CampaignEnrollment,
+    CampaignMessage,
+    CampaignStatus,
+    Experiment,
+    ExperimentStatus,
+)
 from campaigns.schedule import HORIZON, schedule_campaign
 from campaigns.transition import NotReady, change, hold_people, lock
 from messaging.models import DeliveryStatus, MessageDelivery
 
-__all__ = ["NotReady", "Stopped", "complete", "launch", "pause", "problems", "resume", "would_stop"]
+__all__ = [
+    "Looked",
+    "NotReady",
+    "Stopped",
+    "complete",
+    "launch",
+    "pause",
+    "problems",
+    "problems_lately",
+    "resume",
+    "would_stop",
+]
+
+KEPT = 60  # seconds
 
 
 def problems(campaign: Campaign, now: datetime) -> list[str]:
     """Everything that keeps the campaign from sending, in the marketer's words (preflight/)."""
     return [finding.text for finding in preflight.blocking(campaign, now)]
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What keeps a campaign from sending, and when that was found."""
+
+    at: datetime
+    problems: Sequence[str]
+
+
+def problems_lately(campaigns: Collection[Campaign], now: datetime) -> dict[uuid.UUID, Looked]:
+    """`problems` of each campaign, found `KEPT` seconds ago at most: trying all texts takes long.
+
+    A change of a campaign, its steps, texts, approvals or A/B tests shows at once. What clocks and
+    settings change shows after `KEPT` seconds. Without Redis all are looked at each time.
+    """
+    states = _states([campaign.pk for campaign in campaigns])
+    keys = {campaign: f"launch:{campaign.pk}:{states[campaign.pk]}" for campaign in campaigns}
+    kept: Mapping[str, Looked] = cache.get_many(keys.values())
+    found = {c: kept.get(key) or Looked(now, problems(c, now)) for c, key in keys.items()}
+    new = {key: found[campaign] for campaign, key in keys.items() if key not in kept}
+    if new:
+        cache.set_many(new, KEPT)
+    return {campaign.pk: looked for campaign, looked in found.items()}
+
+
+def _states(campaigns: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
+    """A name for what `problems` finds in the database; four queries."""
+    told = {pk: [digest] for pk, digest in digests(campaigns).items()}
+    steps = CampaignMessage.objects.filter(campaign__in=campaigns).order_by("pk")
+    tests = Experiment.objects.filter(campaign__in=campaigns, status=ExperimentStatus.RUNNING)
+    version = Max("variants__template__versions__number")  # as the digest tells a text
+    for pk, *row in (
+        *steps.values_list("campaign_id", *_approval("template")),
+        *tests.order_by("pk", "variants__pk")
+        .values_list("campaign_id", "pk", "name", "variants__pk", *_approval("variants__template"))
+        .annotate(version=version),
+    ):
+        told[pk] += row
+    return {pk: hash_of(parts) for pk, parts in told.items()}
+
+
+def _approval(template: str) -> tuple[str, ...]:
+    """What a provider says of it: no part of its versions."""
+    names = ("approval_status", "approval_detail", "approval_checked_at")
+    return tuple(f"{template}__{name}" for name in names)
 
 
 @transaction.atomic

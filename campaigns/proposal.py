@@ -17,16 +17,14 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Max
 from django.db.models.functions import Now
 from django.utils.dateparse import parse_time
 
 from campaigns.digest import digest
 from campaigns.models import Campaign
 from campaigns.revise import UNDER_WAY, Proposed, ProposedStep, Revision, apply_revision
-from campaigns.revision import ANOTHER, plan_revision
+from campaigns.revision import ANOTHER, plan_revision, text_versions, token_of
 from campaigns.transition import NotReady, lock
-from messaging.models import MessageTemplate
 
 STALE = (
     "The campaign or one of these texts was changed since this was proposed: send it back, and "
@@ -126,9 +124,8 @@ def accept(campaign: Campaign, token: str, now: datetime, by: User | None) -> Re
     waiting = pending(campaign)
     if waiting is None or waiting.token != token:
         raise NotReady(["The change that waits is another one now: look at it again."])
-    done = apply_revision(
-        campaign, waiting.proposed, digest(campaign), now, by, is_second_person=True
-    )
+    token = token_of(campaign, waiting.proposed)  # it is as it was proposed: pending() has looked
+    done = apply_revision(campaign, waiting.proposed, token, now, by, is_second_person=True)
     _write(campaign, **_EMPTY)
     return done
 
@@ -161,10 +158,7 @@ def _write(campaign: Campaign, **fields: Any) -> None:
 
 def _state(campaign: Campaign, template_keys: Iterable[str]) -> list[Any]:
     """The campaign with its texts, and the texts that the proposal brings, as they stand now."""
-    texts = MessageTemplate.objects.filter(template_key__in=set(template_keys))
-    newest = texts.annotate(version=Max("versions__number")).order_by("template_key")
-    versions = newest.values_list("template_key", "version")
-    return [digest(campaign), [list(row) for row in versions]]
+    return [digest(campaign), text_versions(template_keys)]
 
 
 def _written(campaign: Campaign, proposed: Proposed, revision: Revision) -> dict[str, Any]:

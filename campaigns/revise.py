@@ -15,7 +15,6 @@ from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.db.models import Min
 
-from campaigns.digest import digest
 from campaigns.launch import problems
 from campaigns.models import Campaign, CampaignMessage
 from campaigns.revision import (
@@ -63,8 +62,8 @@ def apply_revision(  # noqa: PLR0913  each has its name at the call
 ) -> Revision:
     """Do what plan_revision said, all of it or nothing, under the campaign's lock.
 
-    `token`: of the Revision that was shown; or the campaign's digest, of a caller that made the
-    proposal itself from the campaign as it is (an A/B test's winner, a proposal looked at whole).
+    `token`: of the Revision that was shown; token_of() is that of a caller that made the proposal
+    itself from the campaign as it is (an A/B test's winner, a proposal looked at whole).
 
     Raises NotReady where the campaign or the change is not what was shown, where the proposal has a
     problem, where the campaign could not send with it, or where four eyes have to see it and `by`
@@ -75,7 +74,7 @@ def apply_revision(  # noqa: PLR0913  each has its name at the call
         state = campaign.get_status_display().lower()
         raise NotReady([f"The campaign is {state}: it is not revised, but edited."])
     revision = plan_revision(campaign, proposed, now)
-    if token not in {revision.token, digest(campaign)}:
+    if token != revision.token:
         raise NotReady([ANOTHER])
     if revision.problems:
         raise NotReady(revision.problems)

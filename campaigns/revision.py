@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from decimal import Decimal
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import Max
 from django.utils import timezone
 from django.utils.text import capfirst
 
@@ -33,8 +34,8 @@ FIXED = {
 }
 UNDER_WAY = (CampaignStatus.ACTIVE, CampaignStatus.PAUSED)
 ANOTHER = (
-    "The campaign was changed since you looked, or this is another change than was shown: look at "
-    "what your change does now."
+    "The campaign or one of its texts was changed since you looked, or this is another change than "
+    "was shown: look at what your change does now."
 )
 
 
@@ -61,7 +62,8 @@ class Proposed:
 class Revision:
     """What a proposal would do, a sentence each; `problems` keep it from being done.
 
-    `token` names the campaign that was looked at, and the change: apply_revision refuses others.
+    `token` names what was looked at: the campaign, the change, and the texts that it brings, as
+    they were. apply_revision refuses others.
     """
 
     lines: tuple[str, ...]
@@ -136,12 +138,29 @@ def plan_revision(campaign: Campaign, proposed: Proposed, now: datetime) -> Revi
     return Revision(lines, (), token, needs_second(campaign, changes))
 
 
+def token_of(campaign: Campaign, proposed: Proposed) -> str:
+    """The token of a proposal for the campaign as it is now, which the caller itself has made."""
+    campaign = Campaign.objects.get(pk=campaign.pk)
+    return _token(campaign, changes_of(campaign, proposed))
+
+
 def _token(campaign: Campaign, changes: Changes) -> str:
-    """SHA-256, hex, of the campaign and of what is to be otherwise; fields in any order."""
+    """SHA-256, hex, of the campaign, of what is to be otherwise, and of the texts that it brings.
+
+    Fields in any order.
+    """
     fields = {name: _plain(then) for name, (_, then) in changes.fields.items()}
     steps = [(step.id, step.delay_days, *_said(step)) for step in changes.order]
-    content = json.dumps([digest(campaign), fields, steps], default=str, sort_keys=True)
+    texts = text_versions(step.template_key for step in changes.order)
+    content = json.dumps([digest(campaign), fields, steps, texts], default=str, sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()
+
+
+def text_versions(template_keys: Iterable[str]) -> list[list[Any]]:
+    """Key and number of the newest version of each text, as they stand now."""
+    texts = MessageTemplate.objects.filter(template_key__in=set(template_keys))
+    newest = texts.annotate(version=Max("versions__number")).order_by("template_key")
+    return [list(row) for row in newest.values_list("template_key", "version")]
 
 
 def _plain(value: Any) -> Any:
@@ -266,15 +285,18 @@ def shown(value: Any) -> str:
 
 
 def _step_lines(campaign: Campaign, changes: Changes, now: datetime) -> Iterator[str]:
+    # A step is counted over everybody under way: only those of which something is said.
+    told = {step.pk for step, _ in (*changes.moved, *changes.reworded)}
+    kept = [(step, then) for step, then in changes.kept if step.pk in told]
     asked = [
         *((step.pk, step.delay_days, step.delay_days) for step in changes.removed),
-        *((step.pk, step.delay_days, then.delay_days) for step, then in changes.kept),
+        *((step.pk, step.delay_days, then.delay_days) for step, then in kept),
         *((None, step.delay_days, step.delay_days) for step in changes.added),
     ]
     counts = iter(_count(campaign, asked, now))
     for step in changes.removed:
         yield _removed_line(step, next(counts))
-    for step, then in changes.kept:
+    for step, then in kept:
         found = next(counts)
         if step.delay_days != then.delay_days:
             yield _moved_line(step, then, found)
@@ -353,6 +375,8 @@ def _count(
     campaign: Campaign, asked: Sequence[tuple[uuid.UUID | None, int, int]], now: datetime
 ) -> list[_Counts]:
     """Of each step (id, its day now and then) how the doctors under way stand to it."""
+    if not asked:
+        return []
     values = {
         "campaign": campaign.pk,
         "as_of": campaign.paused_at or now,

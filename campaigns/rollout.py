@@ -73,6 +73,7 @@ class Health:
     since: datetime
     measures: tuple[Measure, ...]
     unreported: tuple[str, ...] = ()  # channels whose provider says nothing of delivery
+    is_mute: bool = False  # no channel says anything of it: that rate can't ever be told
 
     @property
     def broken(self) -> list[Measure]:
@@ -84,13 +85,8 @@ class Health:
         """All together: too few where one that has messages at all can't be told yet."""
         if self.broken:
             return "broken"
-        told = all(m.state == "good" for m in self.measures if not m.is_floor or not self._mute)
+        told = all(m.state == "good" for m in self.measures if not m.is_floor or not self.is_mute)
         return "good" if told else "too few"
-
-    @property
-    def _mute(self) -> bool:
-        """No channel reports what was delivered: that rate can't ever be told."""
-        return bool(self.unreported) and self.measures[0].whole == 0
 
 
 _COUNTS = """
@@ -160,7 +156,12 @@ def health(campaign: Campaign, now: datetime) -> Health:
             counts.settled_delivered += good
         elif settled:
             unreported.append(Channel(channel).label)
-    return Health(since, tuple(_measures(campaign, counts)), tuple(sorted(unreported)))
+    return Health(
+        since,
+        tuple(_measures(campaign, counts)),
+        tuple(sorted(unreported)),
+        is_mute=bool(rows) and len(unreported) == len(rows),
+    )
 
 
 def _measures(campaign: Campaign, counts: _Counts) -> Iterator[Measure]:

@@ -24,6 +24,7 @@ from campaigns.experiments.verdict import (
 from campaigns.models import ExperimentMetric, ExperimentStatus
 from messaging.models import Channel
 from reengage.admin_base import Notice, Table
+from segments.admin.base import list_address
 
 LINK = "text-primary-600 dark:text-primary-500"
 
@@ -162,7 +163,7 @@ def _against(one: Comparison | None, arm: Arm, *, is_over: bool) -> str:
 
 
 def _variants(found: Results) -> Table:
-    """What each variant says, and how many it is for."""
+    """What each variant says, how many it is for, and the messages behind the figures."""
     step = found.experiment.step
     total = sum(arm.variant.weight for arm in found.arms)
     rows: list[Sequence[Any]] = []
@@ -172,10 +173,17 @@ def _variants(found: Results) -> Table:
         text = format_html('<a class="{}" href="{}">{}</a>', LINK, page, template)
         subject = [subject_of(variant, step)] if step.channel == Channel.EMAIL else []
         hour = f"{hour_of(variant, step):%H:%M}"
-        rows.append((_name(arm), text, *subject, hour, f"{100 * variant.weight / total:.0f} %"))
+        share = f"{100 * variant.weight / total:.0f} %"
+        rows.append((_name(arm), text, *subject, hour, share, _messages(arm)))
     subjects = ["Subject"] if step.channel == Channel.EMAIL else []
-    headers = ("Variant", "Text", *subjects, "Sent from", "Share of the doctors")
+    headers = ("Variant", "Text", *subjects, "Sent from", "Share of the doctors", "Messages")
     return Table("Variants", headers, rows, empty="")
+
+
+def _messages(arm: Arm) -> str:
+    """The way to the variant's messages: all of them, where the figures count a doctor once."""
+    messages = list_address("messaging_messagedelivery", variant__id__exact=arm.variant.pk)
+    return format_html('<a class="{}" href="{}">Open the list</a>', LINK, messages)
 
 
 def _all(found: Results) -> Table:

@@ -134,7 +134,8 @@ def lift_lines(
         Line("", _verdict(gain)),
     ]
     fewest, likeliest, most = gain.returns()
-    between = f"{likeliest:,} (95 % sure: {fewest:,} to {most:,})"
+    among = f" of {gain.came_back:,} who came back" if likeliest >= 0 else ""
+    between = f"{likeliest:,}{among} (95 % sure: {fewest:,} to {most:,})"
     lines.append(Line("Brought back by the messages", between))
     if (ratio := found.of(likeliest)) is not None:
         ends = f"{found.of(fewest):,.1f} to {found.of(most):,.1f}"

@@ -46,7 +46,8 @@ _DAYS = """
         CROSS JOIN LATERAL (VALUES (a.finished_at), (a.authorised_at + interval '1 day')) AS f (at)
         UNION ALL
         SELECT u.unsubscribed_at FROM unsubscribe_records u
-        WHERE u.id >= %(first_key)s AND u.delivery_id IS NOT NULL
+        WHERE u.delivery_id IN (SELECT delivery_id FROM unsubscribe_records
+                                WHERE id >= %(first_key)s AND delivery_id IS NOT NULL)
     ) AS t (at)
     WHERE t.at IS NOT NULL
 """

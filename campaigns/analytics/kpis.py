@@ -1,6 +1,7 @@
 """The strategy's key figures of a period, read from the roll-up.
 
-The holdout is in none of the figures of people: it is what they are compared with (roi.py).
+The holdout is in none of the figures of people except those eligible: it is what they are compared
+with (roi.py).
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ class EnrollmentFigures:
 
     @property
     def enrollment_rate(self) -> Rate:
-        """Under way, of those under way and those who wait in the segment."""
+        """Under way now, of the doctors in the segment now, whether they wait, are held out or have
+        had their turn; of those under way where these are more, as some have left the segment.
+        """
         return Rate(self.under_way, max(self.eligible, self.under_way))
 
     @property

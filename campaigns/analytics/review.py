@@ -9,11 +9,11 @@ from __future__ import annotations
 import uuid
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 
+from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.http import urlencode
-from django.utils.timezone import make_aware
 
 from campaigns.analytics.breakdown import StepFigures, by_step
 from campaigns.analytics.figures import (
@@ -24,7 +24,8 @@ from campaigns.analytics.figures import (
     Figures,
     Rate,
 )
-from campaigns.analytics.kpis import EnrollmentFigures, Kpis, kpis, returned_within
+from campaigns.analytics.kpis import Kpis, kpis, launched, returned_within
+from campaigns.analytics.roll_up import local_span
 from campaigns.experiments.statistics import Share, difference
 from campaigns.models import Campaign, CampaignEnrollment, CampaignStatus, CohortAnalytics
 from messaging.models import Channel
@@ -158,39 +159,61 @@ def review(monday: date, now: datetime) -> Review:
 
 
 def _totals(monday: date, this: Kpis, before: Kpis) -> list[tuple[str, int, int]]:
-    def enrolled(figures: list[EnrollmentFigures]) -> int:
-        return sum(one.enrolled for one in figures)
-
     now, then = this.total, before.total
     return [
         ("Messages sent", now.sent, then.sent),
         ("Messages failed", now.failed, then.failed),
         ("Opted out", now.unsubscribed, then.unsubscribed),
-        ("Doctors enrolled", enrolled(this.enrollments), enrolled(before.enrollments)),
+        ("Doctors enrolled", _enrolled(monday), _enrolled(monday - WEEK)),
         ("Doctors who came back", _returns(monday), _returns(monday - WEEK)),
     ]
 
 
+def _enrolled(monday: date) -> int:
+    """Doctors who were enrolled in the week; without the holdout.
+
+    Each once, however many campaigns, or courses of one campaign, it was in.
+    """
+    first, end = _span(monday)
+    return _count_doctors(
+        CampaignEnrollment.objects.filter(
+            campaign__in=launched(), enrolled_at__gte=first, enrolled_at__lt=end, is_holdout=False
+        )
+    )
+
+
+def _count_doctors(enrollments: QuerySet[CampaignEnrollment]) -> int:
+    return enrollments.order_by().values("doctor").distinct().count()
+
+
+def _span(monday: date) -> tuple[datetime, datetime]:
+    """The first moment of the week, and of the next one."""
+    return local_span(monday, monday + WEEK - timedelta(days=1))
+
+
 def _returns(monday: date) -> int:
-    """Those who came back in the week, whenever they were enrolled; without the holdout.
+    """Doctors who came back in the week, each once, whenever enrolled; without the holdout.
 
     By the local day of `converted_at`, which the roll-up does not have: it counts returns by times
     24 hours since the enrolment. It says who may be among them, though, so that not every
     enrolment there ever was is read (idx_campaign_enrollments_when).
     """
-    first, end = (make_aware(datetime.combine(day, time())) for day in (monday, monday + WEEK))
+    first, end = _span(monday)
     possible = _may_have_returned(monday)
     if not possible:
         return 0
-    since = make_aware(datetime.combine(min(day for _, day in possible), time()))
-    return CampaignEnrollment.objects.filter(
-        campaign__in={campaign for campaign, _ in possible},
-        enrolled_at__gte=since,
-        enrolled_at__lt=end,
-        converted_at__gte=first,
-        converted_at__lt=end,
-        is_holdout=False,
-    ).count()
+    earliest = min(day for _, day in possible)
+    since, _ = local_span(earliest, earliest)
+    return _count_doctors(
+        CampaignEnrollment.objects.filter(
+            campaign__in={campaign for campaign, _ in possible},
+            enrolled_at__gte=since,
+            enrolled_at__lt=end,
+            converted_at__gte=first,
+            converted_at__lt=end,
+            is_holdout=False,
+        )
+    )
 
 
 def _may_have_returned(monday: date) -> list[tuple[uuid.UUID, date]]:

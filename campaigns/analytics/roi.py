@@ -80,11 +80,11 @@ class Roi:
         """Such as 3.2: 3.20 ₹ for each rupee."""
         return self.of(self.returned)
 
-    def of(self, returns: float) -> Decimal | None:
+    def of(self, returns: int) -> Decimal | None:
         """The ratio if so many had come back."""
         if self.value_each is None or not self.cost.amount:
             return None
-        return self.value_each * Decimal(returns) / self.cost.amount
+        return self.value_each * returns / self.cost.amount
 
     @property
     def missing(self) -> str:
@@ -105,6 +105,7 @@ class Lift:
     low: float  # of the difference, as a share; the interval at 95 % (Newcombe 1998)
     middle: float
     high: float
+    came_back: int  # of all written to, also of days on which nobody was held out
 
     @property
     def is_enough(self) -> bool:
@@ -117,9 +118,16 @@ class Lift:
         return self.is_enough and (self.low > 0 or self.high < 0)
 
     def returns(self) -> tuple[int, int, int]:
-        """Doctors whom the messages brought back: fewest, likeliest, most."""
+        """Doctors whom the messages brought back: fewest, likeliest, most.
+
+        Of all who came back, since the cost is that of all messages: the share of them that was
+        measured on the days with a holdout is taken to hold on the others. Never more than these.
+        """
+        part, whole = self.written_to.part, self.written_to.whole
+        scale = self.came_back / part if part else 1
         low, middle, high = (
-            round(x * self.written_to.whole) for x in (self.low, self.middle, self.high)
+            min(round(x * whole * scale), self.came_back)
+            for x in (self.low, self.middle, self.high)
         )
         return low, middle, high
 
@@ -189,9 +197,10 @@ def lift(campaign: Campaign, day_from: date, day_to: date) -> Lift | None:
     holdout, written_to = by_group.get(True), by_group.get(False)
     if not (holdout and holdout.whole):
         return None
+    came_back = cohorts.filter(is_holdout=False).aggregate(n=Sum("returned", default=0))["n"]
     if not (written_to and written_to.whole):
-        return Lift(Rate(0, 0), holdout, -1, 0, 1)
+        return Lift(Rate(0, 0), holdout, -1, 0, 1, came_back)
     middle, low, high = difference(
         Share(written_to.part, written_to.whole), Share(holdout.part, holdout.whole)
     )
-    return Lift(written_to, holdout, low, middle, high)
+    return Lift(written_to, holdout, low, middle, high, came_back)

@@ -15,7 +15,8 @@ from django.utils import timezone
 _LOCK = 7_205_001
 
 # The days' present rows go in as nothing, so that a day that lost its facts is written down to 0.
-# Account, price and parts are those of the attempt that went out: what it cost.
+# Account, price and parts are those of the attempt that went out: what it cost. A message by which
+# a doctor opted out twice, of one channel and then of all, counts once, on the first day.
 _ROLL_UP = """
     WITH facts AS MATERIALIZED (
         SELECT s.campaign_id, s.id AS step_id, d.variant_id, a.account_id, a.price, a.sms_parts,
@@ -36,7 +37,7 @@ _ROLL_UP = """
             )
             AND f.at >= %(start)s AND f.at < %(end)s
         UNION ALL
-        SELECT DISTINCT ON (d.id, (u.unsubscribed_at AT TIME ZONE %(zone)s)::date)
+        (SELECT DISTINCT ON (d.id)
             s.campaign_id, s.id, d.variant_id, a.account_id, NULL::numeric, NULL::smallint,
             d.channel, 'unsubscribed', (u.unsubscribed_at AT TIME ZONE %(zone)s)::date
         FROM unsubscribe_records u
@@ -45,6 +46,12 @@ _ROLL_UP = """
         LEFT JOIN delivery_attempts a ON a.delivery_id = d.id AND a.counts
         WHERE u.unsubscribed_at >= %(start)s AND u.unsubscribed_at < %(end)s
             AND u.paused_until IS NULL
+            AND NOT EXISTS (
+                SELECT FROM unsubscribe_records b
+                WHERE b.delivery_id = u.delivery_id AND b.unsubscribed_at < %(start)s
+                    AND b.paused_until IS NULL
+            )
+        ORDER BY d.id, u.unsubscribed_at)
         UNION ALL
         SELECT campaign_id, NULL, NULL, NULL, NULL, NULL, channel, 'nothing', date
         FROM campaign_analytics WHERE date BETWEEN %(first)s AND %(last)s

@@ -104,7 +104,7 @@ class ArmOut(Schema):
     template: str
     subject: str
     send_from: Hour
-    assigned: int = Field(description="Their message has fallen due, sent or not.")
+    assigned: int = Field(description="They got it by the split, sent or not.")
     waiting: int = Field(description="Their message is still to go out.")
     sent: int
     delivered: Proportion = Field(description="Of sent.")

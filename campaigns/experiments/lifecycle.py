@@ -18,7 +18,6 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils.timezone import localtime
 
-from campaigns.digest import digest
 from campaigns.experiments.results import Results, results
 from campaigns.experiments.rules import problems, template_of
 from campaigns.experiments.verdict import verdict
@@ -32,6 +31,7 @@ from campaigns.models import (
     ExperimentStatus,
 )
 from campaigns.revise import UNDER_WAY, Proposed, apply_revision, as_it_is
+from campaigns.revision import token_of
 from campaigns.transition import NotReady, lock
 from messaging.models import DeliveryStatus, MessageDelivery
 
@@ -269,7 +269,8 @@ def _change_step(experiment: Experiment, change: Change, now: datetime, user: Us
         replace(step, **own) if step.id == experiment.step_id else step
         for step in as_it_is(campaign)
     )
-    apply_revision(campaign, Proposed({}, steps), digest(campaign), now, user)
+    proposed = Proposed({}, steps)
+    apply_revision(campaign, proposed, token_of(campaign, proposed), now, user)
 
 
 def _log(experiment: Experiment, user: User | None, said: str) -> None:

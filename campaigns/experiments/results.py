@@ -33,7 +33,7 @@ _COUNTS = """
         ORDER BY m.user_id, m.sent_at NULLS LAST, m.due_at, m.id
     )
     SELECT o.variant_id,
-           count(*) FILTER (WHERE o.due_at <= %(now)s),
+           count(*),
            count(*) FILTER (WHERE o.status IN ('scheduled', 'sending')),
            count(o.sent_at),
            count(o.delivered_at),
@@ -60,7 +60,9 @@ class Arm:
     """One variant and what came of it."""
 
     variant: Variant
-    assigned: int = 0  # doctors whose message has fallen due, sent or not
+    # Doctors who got it by the split. All of a day are shared out at one moment, whatever hour the
+    # variant has, so it is never told by what has fallen due: that is uneven until the last hour.
+    assigned: int = 0
     waiting: int = 0  # scheduled, not sent yet
     sent: int = 0
     delivered: int = 0
@@ -149,7 +151,6 @@ def results(experiment: Experiment, now: datetime) -> Results:
     variants = list(experiment.variants.select_related("template").order_by("letter"))
     values: dict[str, Any] = {
         "variants": array(variant.pk for variant in variants),
-        "now": now,
         "horizon": experiment.horizon_days * DAY,
     }
     with connection.cursor() as cursor:

@@ -149,7 +149,8 @@ def _final(found: Results) -> tuple[str, Variant | None, list[str]]:
     if all(one.is_worse for one in compared):
         what = f"{percent(base.rate)} {metric}"
         return f"A wins, the message as it is: {what}, more than any other.", control.variant, notes
-    least = min(one.p for one in compared)
+    notes += _behind(compared)
+    least = min(one.p for one in compared if not one.is_worse)
     return f"No winner: the difference may be chance (p = {shown_p(least)}).", None, notes
 
 
@@ -160,6 +161,16 @@ def _wins(best: Comparison, base: float, metric: str) -> str:
         f"({points(best.difference)} points more; the truth lies between {points(best.low)} and "
         f"{points(best.high)}, p = {shown_p(best.p)})."
     )
+
+
+def _behind(compared: Sequence[Comparison]) -> list[str]:
+    """Those of which it is no chance that they do worse than A."""
+    return [
+        f"Variant {one.arm.variant.letter} is worse than A ({points(one.difference)} points, "
+        f"p = {shown_p(one.p)})."
+        for one in compared
+        if one.is_worse
+    ]
 
 
 def _rivals(best: Comparison, allowed: Sequence[Comparison]) -> list[str]:

@@ -32,27 +32,36 @@ class Mend:
     effect: str
 
 
-def mends(before: Feasibility, assess: Assess) -> list[Mend]:
+def mends(before: Feasibility, assess: Assess, *, spares_tests: bool = False) -> list[Mend]:
     """The best changes, most useful first; none where nothing is lost.
 
-    `assess` reckons a sequence under the same circumstances as `before`.
+    `assess` reckons a sequence under the same circumstances as `before`. `spares_tests`: only those
+    that change no step that an A/B test needs as it is.
     """
     if not before.lost:
         return []
     found = [
         Mend(key, words, changed, after, effect_of(before, after))
         for key, words, changed in _candidates(before)
-        if _is_better(before, after := assess(changed))
+        if not (spares_tests and _breaks_test(before.sequence, changed))
+        and _is_better(before, after := assess(changed))
     ]
     found.sort(key=lambda mend: (*_worth(mend.after), abs(_moved(before, mend))))
     return _distinct(found)[:MOST]
 
 
 def mend_all(before: Feasibility, assess: Assess) -> list[Mend]:
-    """Mends one after the other until nothing is lost, or none helps: each on top of the last."""
+    """Mends one after the other until nothing is lost, or none helps: each on top of the last.
+
+    They are done at once or not at all, so none touches a step that an A/B test needs as it is.
+    """
     done: list[Mend] = []
     now = before
-    while now.lost and len(done) < len(before.outcomes) and (best := mends(now, assess)):
+    while (
+        now.lost
+        and len(done) < len(before.outcomes)
+        and (best := mends(now, assess, spares_tests=True))
+    ):
         done.append(best[0])
         now = best[0].after
     return done
@@ -74,6 +83,16 @@ def _is_better(before: Feasibility, after: Feasibility) -> bool:
         len(after.lost) < len(before.lost)
         and after.sent >= before.sent
         and len(after.silent_days) <= len(before.silent_days)
+    )
+
+
+def _breaks_test(before: Sequence, after: Sequence) -> bool:
+    """Whether a step leaves, or moves, that an A/B test keeps."""
+    days = {step.number: step.day for step in after.steps}
+    return any(
+        not step.may_leave if step.number not in days else not step.may_move
+        for step in before.steps
+        if days.get(step.number) != step.day
     )
 
 

@@ -1,4 +1,4 @@
-"""A campaign as the reckoning sees it: no database beyond reading it once."""
+"""A campaign as the reckoning sees it: no database beyond reading it, and its tests, once."""
 
 from __future__ import annotations
 
@@ -7,19 +7,30 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
 from datetime import time
 
-from campaigns.models import Campaign, CampaignMessage
+from campaigns.models import (
+    Campaign,
+    CampaignMessage,
+    CampaignStatus,
+    Experiment,
+    ExperimentStatus,
+)
 from messaging.due import hour_of
 from messaging.models import Channel
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
-    """One message of a sequence. `number`: its place in the campaign; `send_from`: its own hour."""
+    """One message of a sequence. `number`: its place in the campaign; `send_from`: its own hour.
+
+    `may_move`, `may_leave`: no A/B test needs it on its day, or in the campaign.
+    """
 
     number: int
     day: int
     channel: str
     send_from: time | None = None
+    may_move: bool = True
+    may_leave: bool = True
 
     @property
     def label(self) -> str:
@@ -77,12 +88,23 @@ class Sequence:
 
 
 def sequence_of(campaign: Campaign, steps: Iterable[CampaignMessage] | None = None) -> Sequence:
-    """The campaign as it stands, or with `steps` that are not saved yet. One query without them."""
+    """The campaign as it stands, or with `steps` that are not saved yet.
+
+    Two queries without them, one of which asks for its A/B tests; none with them, nor tests.
+    """
     rows = campaign.steps.all() if steps is None else steps
+    tests = _tests_of(campaign) if steps is None else {}
     return Sequence(
         name=campaign.name,
         steps=tuple(
-            PlannedStep(row.sequence_order, row.delay_days, row.channel, row.send_from)
+            PlannedStep(
+                row.sequence_order,
+                row.delay_days,
+                row.channel,
+                row.send_from,
+                may_move=not tests.get(row.pk, False),
+                may_leave=row.pk not in tests,
+            )
             for row in sorted(rows, key=lambda row: row.sequence_order)
         ),
         priority=campaign.priority,
@@ -91,3 +113,18 @@ def sequence_of(campaign: Campaign, steps: Iterable[CampaignMessage] | None = No
         send_until=campaign.send_until,
         campaign_id=campaign.pk,
     )
+
+
+def _tests_of(campaign: Campaign) -> dict[uuid.UUID, bool]:
+    """The steps that an A/B test keeps in the campaign, and whether it keeps their day as well.
+
+    As preflight/mend.py has it in words: a running one keeps both; any other the step only, and
+    not that of a campaign under way, which keeps the row of what it leaves out.
+    """
+    tests = Experiment.objects.filter(campaign=campaign)
+    if campaign.status in (CampaignStatus.ACTIVE, CampaignStatus.PAUSED):
+        tests = tests.filter(status=ExperimentStatus.RUNNING)
+    found: dict[uuid.UUID, bool] = {}
+    for step, status in tests.order_by().values_list("step", "status"):
+        found[step] = found.get(step, False) or status == ExperimentStatus.RUNNING
+    return found

@@ -124,8 +124,8 @@ def running_tests(look: Look) -> Iterator[Finding]:
 
 def tests(look: Look) -> Iterator[Finding]:
     """A/B tests are large enough to tell, and those that are written are started."""
-    found = []
     for experiment in _experiments(look, ExperimentStatus.DRAFT, ExperimentStatus.RUNNING):
+        found = []
         if experiment.status == ExperimentStatus.DRAFT:
             why = next(iter(problems(experiment)), "Start it before its step is sent.")
             text = f"The A/B test “{experiment}” has not been started: nothing is tested. {why}"
@@ -135,7 +135,7 @@ def tests(look: Look) -> Iterator[Finding]:
             found.append(_of_test(experiment, "warning", "test_small", text))
         if not found:
             found.append(fine("tests", f"The A/B test “{experiment}” is large enough to tell."))
-    yield from found
+        yield from found
 
 
 def _experiments(look: Look, *statuses: ExperimentStatus) -> list[Experiment]:

@@ -183,7 +183,7 @@ def rivals(look: Look) -> Iterator[Finding]:
         yield fine("rivals", "No other running campaign writes to the same segment.")
 
 
-# Doctors who wait for this campaign, or are under way in it, and are under way in another one.
+# Doctors of this campaign's segment who are under way in another one.
 _SHARED = """
     SELECT e.campaign_id, count(DISTINCT e.user_id) FROM campaign_enrollments e
     WHERE e.campaign_id = ANY(%(others)s) AND e.status = 'active' AND NOT e.is_holdout

@@ -26,11 +26,14 @@ def enrolled(
     back = None if came_back_after is None else moment + came_back_after * DAY
     return CampaignEnrollment.objects.create(
         campaign=campaign,
-        doctor=engine.doctor(),
         enrolled_at=moment,
         converted_at=back,
         completed_at=back,
-        **{"status": "active" if back is None else "converted", **fields},
+        **{
+            "doctor": fields.get("doctor") or engine.doctor(),
+            "status": "active" if back is None else "converted",
+            **fields,
+        },
     )
 
 

@@ -148,6 +148,24 @@ def test_opt_out_by_an_old_message_counts_today(running: Campaign) -> None:
     assert CampaignAnalytics.objects.get(date=LONG_AGO).total_unsubscribed == 1
 
 
+def test_message_by_which_a_doctor_opted_out_twice_counts_once_on_the_first_day(
+    running: Campaign,
+) -> None:
+    delivery = sent_long_ago(running)
+    told: dict[str, Any] = {"doctor": delivery.doctor, "delivery": delivery}
+    UnsubscribeRecord.objects.create(**told, channel="sms", unsubscribed_at=at(LONG_AGO + 5 * DAY))
+    catch_up(NOW)
+    UnsubscribeRecord.objects.create(**told, unsubscribed_at=at(LONG_AGO + 9 * DAY))
+    catch_up(NOW)
+    days = CampaignAnalytics.objects.filter(total_unsubscribed__gt=0)
+    assert list(days.values_list("date", "total_unsubscribed")) == [(LONG_AGO + 5 * DAY, 1)]
+    earlier = at(LONG_AGO + 2 * DAY)  # a reply that was read late
+    UnsubscribeRecord.objects.create(**told, channel="email", unsubscribed_at=earlier)
+    catch_up(NOW)
+    assert list(days.values_list("date", "total_unsubscribed")) == [(LONG_AGO + 2 * DAY, 1)]
+    assert count_everything(NOW) == 0
+
+
 def test_running_again_changes_nothing(running: Campaign) -> None:
     deliver(running, sent_at=at(TODAY, 11))
     sent_long_ago(running)

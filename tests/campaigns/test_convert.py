@@ -45,6 +45,22 @@ def test_end_finished_waits_for_the_last_message_and_the_goals_days():
     assert CampaignEnrollment.objects.get().status == "completed"
 
 
+def test_end_finished_gives_the_holdout_as_long_as_those_written_to():
+    _, held_out = enrolled(2, days=(0,), channels=("sms",), goal_days=1)
+    CampaignEnrollment.objects.filter(pk=held_out.pk).update(is_holdout=True, next_due_at=None)
+    send_all(NOW)
+    over = NOW + 2 * DAY  # when the message of day 0 would be too late
+    assert end_finished(over - timedelta(seconds=1)) == 0
+    assert end_finished(over) == 2
+
+
+def test_end_finished_ends_the_holdout_of_a_campaign_whose_steps_were_all_removed():
+    (one,) = enrolled(days=(0,), channels=("sms",))
+    CampaignEnrollment.objects.update(is_holdout=True, next_due_at=None)
+    one.campaign.steps.update(removed_at=NOW)
+    assert end_finished(NOW + 20 * DAY) == 1
+
+
 def test_end_finished_ends_what_a_campaigns_end_left_under_way():
     enrolled(days=(0, 3), channels=("sms",), goal_days=2, end_date=NOW + DAY)
     send_all(NOW)

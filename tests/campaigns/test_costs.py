@@ -12,6 +12,7 @@ from campaigns.admin import results_money
 from campaigns.admin.period import Period
 from campaigns.admin.results import results_page
 from campaigns.analytics import costs, count_everything, kpis, roll_up
+from campaigns.analytics.figures import Rate
 from campaigns.analytics.roi import Roi, lift, roi
 from campaigns.models import Campaign
 from messaging.models import DeliveryAttempt, MessageDelivery, ProviderAccount
@@ -152,6 +153,34 @@ def test_lift_has_newcombes_interval(running: Campaign) -> None:
     )
     assert found.is_told_from_chance
     assert found.returns() == (4, 14, 23)
+
+
+def test_lift_brings_back_of_all_who_came_back_as_all_messages_cost(running: Campaign) -> None:
+    """Also of those enrolled on days on which chance held nobody out."""
+    for number in range(40):
+        enrolled(running, 3, 1 if number < 28 else None)
+    groups(running, (56, 70), (48, 80))
+    found = lift(running, *WHOLE)
+    assert found is not None
+    assert (found.written_to, found.came_back) == (Rate(56, 70), 84)
+    assert found.returns() == (6, 21, 35)  # half as many again as of the 56
+
+
+def test_lift_says_nothing_of_those_who_had_no_time_yet(running: Campaign) -> None:
+    for _ in range(70):
+        enrolled(running, 0)
+    groups(running, (56, 70), (48, 80))
+    found = lift(running, *WHOLE)
+    assert found is not None
+    assert found.returns() == (4, 14, 23)
+
+
+def test_lift_never_brings_back_more_than_came_back(running: Campaign) -> None:
+    groups(running, (10, 30), (0, 30))
+    found = lift(running, *WHOLE)
+    assert found is not None
+    assert round(found.high * 30) == 15
+    assert found.returns()[1:] == (10, 10)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 from django.db import transaction
 
 from campaigns import rollout
+from campaigns.convert import end_finished
 from campaigns.enroll import enroll
 from campaigns.launch import NotReady, complete, launch, pause, resume
 from campaigns.models import Campaign, CampaignEnrollment
@@ -348,6 +349,16 @@ def test_taking_back_holds_no_lane_up():
         lambda: schedule_due(NOW),
     )
     assert DeliveryAttempt.objects.count() <= 80
+
+
+def test_who_is_done_is_left_to_the_next_run_where_somebody_holds_them():
+    """So a night's run never waits in a circle with a pause, which holds them one by one."""
+    made = enrolled(3, days=(0,), channels=("sms",))[0].campaign
+    send_all(NOW)
+    with held(lambda: CampaignEnrollment.objects.select_for_update().order_by("pk").last()):
+        assert Worker(lambda: end_finished(NOW + 20 * DAY)).result() == 2
+    assert made.enrollments.filter(status="active").count() == 1
+    assert end_finished(NOW + 20 * DAY) == 1
 
 
 @pytest.mark.parametrize("act", ["pause", "revise", "resume"])

@@ -5,12 +5,14 @@ from datetime import time
 
 import pytest
 
+from campaigns.digest import digest
 from campaigns.enroll import enroll
 from campaigns.launch import NotReady, pause
 from campaigns.models import Campaign, CampaignEnrollment, CampaignMessage, Experiment
 from campaigns.revise import Proposed, ProposedStep, apply_revision, as_it_is, plan_revision
+from campaigns.revision import token_of
 from campaigns.schedule import schedule_due
-from messaging.models import MessageDelivery
+from messaging.models import MessageDelivery, MessageTemplate
 from tests.engine import DAY, campaign, enrolled, member, send_all, statuses
 from tests.engine import NOW as START
 
@@ -153,6 +155,21 @@ def test_a_campaign_changed_meanwhile_is_not_changed_over_it(made):
     with pytest.raises(NotReady, match="changed since you looked"):
         apply_revision(made, propose(made, *rest), shown.token, NOW)
     assert made.steps.count() == 3
+
+
+def test_token_is_of_the_campaign_the_change_and_its_texts(made):
+    """The campaign alone says nothing of what is to be made of it."""
+    other = campaign(days=(0,), channels=("sms",)).steps.get().template
+    first, *rest = as_it_is(made)
+    proposed = propose(made, replace(first, template_key=other.template_key), *rest)
+    with pytest.raises(NotReady, match="changed since you looked"):
+        apply_revision(made, proposed, digest(made), NOW)
+    shown = plan_revision(made, proposed, NOW)
+    assert shown.token == token_of(made, proposed)
+    MessageTemplate.objects.filter(pk=other.pk).update(template_content="Now: {{shortlink}}")
+    with pytest.raises(NotReady, match="one of its texts was changed since you looked"):
+        apply_revision(made, proposed, shown.token, NOW)
+    assert apply_revision(made, proposed, token_of(made, proposed), NOW).lines == shown.lines
 
 
 def test_another_change_than_the_one_shown_is_not_made(made):

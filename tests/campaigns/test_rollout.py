@@ -194,6 +194,19 @@ def test_a_channel_without_reports_is_left_out_of_what_is_delivered():
     assert (found.measures[0].whole, found.measures[3].whole) == (40, 80)
 
 
+def test_a_channel_whose_messages_are_too_new_is_waited_for_though_another_reports_nothing():
+    made = rolling()
+    sent(made, 40, channel="email")
+    for row in sent(made, 40, delivered_at=40):
+        row.sent_at = NOW - DAY / 2
+        row.save(update_fields=["sent_at"])
+    found = health(made, NOW)
+    assert (found.measures[0].whole, found.unreported) == (0, ("E-mail",))
+    assert [step.what for step in step_all(NOW)] == ["too few"]
+    MessageDelivery.objects.filter(channel="sms").delete()
+    assert [step.what for step in step_all(NOW)] == ["advanced"]  # nobody will ever tell
+
+
 def test_limits_are_the_campaigns_own():
     made = rolling(min_delivery_rate=Decimal(50))
     sent(made, 60, delivered_at=40)

@@ -233,6 +233,17 @@ def test_returns_are_counted_on_the_day_of_the_return_in_the_time_zone() -> None
     assert found.totals[-1] == ("Doctors who came back", 3, 1)
 
 
+def test_doctor_of_several_campaigns_and_courses_counts_once() -> None:
+    one, other = engine.campaign(days=(0,)), engine.campaign(days=(0,))
+    first = enrolled(one, 1, came_back_after=1)
+    enrolled(one, 1, came_back_after=1.5, doctor=first.doctor, subject="another")
+    enrolled(other, 1, came_back_after=1, doctor=first.doctor)
+    enrolled(other, 8, came_back_after=0.5)
+    count_everything(MONDAY)
+    totals = review(TODAY - 2 * DAY, MONDAY).totals
+    assert totals[-2:] == [("Doctors enrolled", 1, 1), ("Doctors who came back", 1, 1)]
+
+
 def test_mail_names_each_campaign_with_too_few_once_and_can_be_dark() -> None:
     campaign = engine.campaign(days=(0, 3))
     for step in campaign.steps.filter(channel="sms"):

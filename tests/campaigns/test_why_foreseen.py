@@ -1,4 +1,4 @@
-"""Why (not)? foresees what the sender meets beyond its policy: values, accounts, variants."""
+"""Why (not)? foresees what the sender meets beyond its policy, and tells what was moved."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -109,3 +109,18 @@ def test_checks_of_what_was_held_and_then_skipped_end_with_why() -> None:
         "no",
         "The doctor has opted out. It was skipped for that, after the checks above.",
     )
+
+
+@pytest.mark.parametrize(("days", "said"), [(1, "by 1 day."), (3, "by 3 days.")])
+def test_steps_that_were_moved_are_told(days: int, said: str) -> None:
+    enrollment = one_enrolled(days=(0,))
+    CampaignEnrollment.objects.update(shifted_days=days)
+    enrollment.refresh_from_db()
+    assert f"Its steps were moved {said}" in why_text.enrollment_lines(why(enrollment))
+
+
+def test_member_who_may_fall_into_the_holdout_is_told_so() -> None:
+    campaign, doctor = engine.campaign(holdout_percent=10), engine.member()
+    said = why_text.sentence(explain(campaign, doctor, NOW))
+    assert "not yet. The doctor is enrolled with the next run" in said
+    assert "who falls into the holdout then is never written to" in said
