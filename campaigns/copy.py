@@ -36,6 +36,12 @@ _KEPT_OF_STEP = (
 )
 
 
+def permissions_to_copy(campaign: Campaign) -> tuple[str, ...]:
+    """What whoever copies it has to have: to add a campaign, and the steps that it has."""
+    steps = ("campaigns.add_campaignmessage",) if campaign.steps.exists() else ()
+    return ("campaigns.add_campaign", *steps)
+
+
 @transaction.atomic
 def copy_campaign(campaign: Campaign, by: User | None = None) -> Campaign:
     """A draft of `by` with the same settings and steps; without dates, enrolments and figures."""

@@ -25,6 +25,7 @@ from import_export.formats.base_formats import CSV, XLSX
 
 from reengage import narrowed
 from reengage.day_filter import DayMixin
+from reengage.opened import OpenedForm, OpenedMixin
 from reengage.pagination import BoundedPaginator
 
 if TYPE_CHECKING:
@@ -89,20 +90,15 @@ else:
 
     AnyAdmin = object
 
-    class DayFilter(DayMixin, RangeDateFilter):
-        pass
+    class DayFilter(DayMixin, RangeDateFilter): ...
 
-    class ThemeModelAdmin(_Generic, _ModelAdmin):
-        pass
+    class ThemeModelAdmin(_Generic, _ModelAdmin): ...
 
-    class ThemeTabularInline(_Generic, _TabularInline):
-        pass
+    class ThemeTabularInline(_Generic, _TabularInline): ...
 
-    class ModelForm(_Generic, _ModelForm):
-        pass
+    class ModelForm(_Generic, _ModelForm): ...
 
-    class InlineFormSet(_Generic, _InlineFormSet):
-        pass
+    class InlineFormSet(_Generic, _InlineFormSet): ...
 
 
 __all__ = [
@@ -123,6 +119,8 @@ __all__ = [
     "ModelForm",
     "Notice",
     "NumberWidget",
+    "OpenedForm",
+    "OpenedMixin",
     "PageExtrasMixin",
     "RangeDateFilter",
     "ReadOnlyAdmin",
@@ -343,6 +341,8 @@ class PageExtrasMixin(Generic[M]):
         """Hand both to the page; a row that is only being added has neither."""
         if obj := context.get("original"):
             context["notices"] = self.notices(request, obj)
+            if context["notices"] and context.get("errors"):  # or they would come first
+                context["notices"].insert(0, Notice("error", "Not saved. Why is said below."))
             context["tables"] = self.tables(request, obj)
         page: HttpResponse = super().render_change_form(request, context, *args, **kwargs)  # type: ignore[misc]
         return page

@@ -26,7 +26,7 @@ class DayMixin:
         last: date | None = form.cleaned_data.get(f"{self.parameter_name}_to")
         if first:
             rows = rows.filter(**{f"{self.parameter_name}__gte": _midnight(first)})
-        if last:
+        if last and last < date.max:  # no day comes after that one
             day_after = _midnight(last + timedelta(days=1))
             rows = rows.filter(**{f"{self.parameter_name}__lt": day_after})
         return rows

@@ -26,11 +26,12 @@ from segments.models import ImportRun
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A sentence, and where to go."""
+    """A sentence, and where to go. `found_at`: when it was found, if not just now."""
 
     text: str
     link: str
     link_text: str
+    found_at: datetime | None = None
 
 
 def problems(now: datetime) -> list[Problem]:
@@ -58,10 +59,15 @@ def _promises() -> Iterator[Problem]:
 
 
 def _campaigns(now: datetime) -> Iterator[Problem]:
-    for campaign in Campaign.objects.filter(status=CampaignStatus.ACTIVE):
+    running = list(Campaign.objects.filter(status=CampaignStatus.ACTIVE))
+    looked = launch.problems_lately(running, now)
+    for campaign in running:
         page = reverse("admin:campaigns_campaign_change", args=[campaign.pk])
-        for text in launch.problems(campaign, now):
-            yield Problem(f"“{campaign}” can't send. {text}", page, "Open the campaign")
+        found = looked[campaign.pk]
+        found_at = found.at if found.at < now else None
+        for text in found.problems:
+            said = f"“{campaign}” can't send. {text}"
+            yield Problem(said, page, "Open the campaign", found_at)
     halted = Campaign.objects.exclude(rollout_halted="")
     for campaign in halted.filter(status__in=(CampaignStatus.ACTIVE, CampaignStatus.PAUSED)):
         page = reverse("admin:campaigns_campaign_change", args=[campaign.pk])

@@ -112,9 +112,9 @@ def _moment(value: str) -> str:
     try:
         moment = parse_datetime(value)
         day = None if moment else parse_date(value)
-    except ValueError:
+        here = localtime(moment) if moment and moment.tzinfo else moment
+    except (ValueError, OverflowError):  # the calendar's ends have no hour in another zone
         return value
-    if moment is None:
+    if here is None:
         return f"{day:%d %b %Y}" if day else value
-    here = localtime(moment) if moment.tzinfo else moment
     return f"{here:%d %b %Y}" if not (here.hour or here.minute) else f"{here:%d %b %Y, %H:%M}"

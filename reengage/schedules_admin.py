@@ -31,6 +31,7 @@ from reengage.admin_base import (
     ModelAdmin,
     Notice,
     NumberWidget,
+    OpenedMixin,
     PageExtrasMixin,
     SelectWidget,
     TextInputWidget,
@@ -146,6 +147,7 @@ class SuperusersMixin(AnyAdmin):
 @admin.register(PeriodicTask)
 class PeriodicTaskAdmin(
     SuperusersMixin,
+    OpenedMixin,
     PageExtrasMixin[PeriodicTask],
     ModelAdmin[PeriodicTask],
     BeatTaskAdmin,  # type: ignore[misc]  # untyped

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,11 +53,31 @@ class Ask:
 
 def ask(admin: AnyAdmin, request: HttpRequest, question: Ask, back: str) -> HttpResponse:
     """Show the page; its button posts `confirmed=yes` to the same address."""
-    context: dict[str, Any] = {
+    context = _context(admin, request, question.title, back)
+    return TemplateResponse(request, "admin/campaigns/ask.html", {**context, "ask": question})
+
+
+def ask_when_counted(
+    admin: AnyAdmin, request: HttpRequest, title: str, question: Callable[[], Ask], back: str
+) -> HttpResponse:
+    """The same for a question that counts doctors: seconds, where they are many.
+
+    The page loads it once it is open, by `part`; `counts`: the page with it, without JavaScript. A
+    POST has looked at it before, and gets it at once.
+    """
+    if "part" in request.GET:
+        context = {"ask": question(), "back": back}
+        return TemplateResponse(request, "admin/campaigns/ask_box.html", context)
+    if "counts" in request.GET or request.method == "POST":
+        return ask(admin, request, question(), back)
+    context = _context(admin, request, title, back)
+    return TemplateResponse(request, "admin/campaigns/ask.html", context)
+
+
+def _context(admin: AnyAdmin, request: HttpRequest, title: str, back: str) -> dict[str, Any]:
+    return {
         **admin.admin_site.each_context(request),
-        "title": question.title,
+        "title": title,
         "opts": Campaign._meta,  # noqa: SLF001  Django's own name
-        "ask": question,
         "back": back,
     }
-    return TemplateResponse(request, "admin/campaigns/ask.html", context)

@@ -22,12 +22,14 @@ from campaigns.admin.results import ResultsMixin
 from campaigns.admin.steps import StepInline
 from campaigns.admin.why import WhyMixin
 from campaigns.models import Campaign, CampaignEnrollment, CampaignMessage, CampaignStatus
+from campaigns.revise import UNDER_WAY
 from messaging import warned
 from messaging.admin.audience import AudienceMixin
 from messaging.admin.warned import bounded, warning_lines
 from reengage.admin_base import (
     ModelAdmin,
     Notice,
+    OpenedMixin,
     PageExtrasMixin,
     TextareaWidget,
     TextInputWidget,
@@ -65,6 +67,7 @@ def _counted(rows: QuerySet[Any]) -> Subquery:
 
 @admin.register(Campaign)
 class CampaignAdmin(
+    OpenedMixin,
     LifecycleMixin,
     ResultsMixin,
     PreflightMixin,
@@ -92,6 +95,7 @@ class CampaignAdmin(
     readonly_fields = ("status",)
     change_form_template = "campaigns/sequence/page.html"
     change_form_outer_before_template = "campaigns/sequence/top.html"
+    change_form_before_template = "campaigns/revision/opened.html"
     change_form_after_template = ""  # the tables stand in the overview
     fieldsets = (
         ("What it is", {"fields": ("name", "description", "segment_type", "status")}),
@@ -186,6 +190,10 @@ class CampaignAdmin(
         """Only a draft has nothing that depends on it."""
         is_draft = not isinstance(obj, Campaign) or obj.status == CampaignStatus.DRAFT
         return super().has_delete_permission(request) and is_draft
+
+    def is_guarded(self, row: Campaign) -> bool:
+        """Until it runs; then what two people change is put together (revision.py)."""
+        return row.status not in UNDER_WAY
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: Campaign | None = None

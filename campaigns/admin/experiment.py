@@ -17,6 +17,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
+from campaigns.admin.author import AuthorMixin
 from campaigns.admin.experiment_form import CAN_CHANGE, ExperimentForm, VariantInline
 from campaigns.admin.experiment_results import shown
 from campaigns.experiments import lifecycle, problems
@@ -40,6 +41,7 @@ from reengage.admin_base import (
     Confirmation,
     ModelAdmin,
     Notice,
+    OpenedMixin,
     PageExtrasMixin,
     RelatedDropdownFilter,
     action,
@@ -59,7 +61,9 @@ BUTTONS = {
 
 
 @admin.register(Experiment)
-class ExperimentAdmin(PageExtrasMixin[Experiment], ModelAdmin[Experiment]):
+class ExperimentAdmin(
+    OpenedMixin, AuthorMixin, PageExtrasMixin[Experiment], ModelAdmin[Experiment]
+):
     """Two to four variants of one step each."""
 
     form = ExperimentForm
@@ -185,19 +189,6 @@ class ExperimentAdmin(PageExtrasMixin[Experiment], ModelAdmin[Experiment]):
             "kind": ExperimentKind.SUBJECT if is_email else ExperimentKind.CTA,
             "metric": ExperimentMetric.OPENED if is_email else ExperimentMetric.CLICKED,
         }
-
-    def save_model(
-        self,
-        request: HttpRequest,
-        obj: Experiment,
-        form: Any,
-        change: bool,  # noqa: FBT001  as Django has it
-    ) -> None:
-        """Note who wrote it: under four eyes somebody else starts it."""
-        obj.changed_by_id = request.user.pk
-        if not change:
-            obj.author_id = request.user.pk
-        super().save_model(request, obj, form, change)
 
     def get_inlines(self, request: HttpRequest, obj: Experiment | None) -> list[Any]:
         """What has started shows its variants with their results."""

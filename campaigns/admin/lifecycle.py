@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
@@ -16,9 +17,10 @@ from django.utils import timezone
 from campaigns import launch, overdue, proposal, review, rollout
 from campaigns.admin import lifecycle_text as text
 from campaigns.admin import resume_text, revision_text
-from campaigns.admin.ask import Ask, ask
+from campaigns.admin.ask import Ask, ask, ask_when_counted
+from campaigns.admin.author import AuthorMixin
 from campaigns.admin.revision import RevisionMixin
-from campaigns.copy import copy_campaign
+from campaigns.copy import copy_campaign, permissions_to_copy
 from campaigns.models import Campaign, CampaignStatus
 from campaigns.resumption import Unseen
 from campaigns.transition import NotReady
@@ -28,7 +30,7 @@ LIVE = (CampaignStatus.ACTIVE, CampaignStatus.PAUSED)
 Change = Callable[[Campaign], str]  # does it, and says what was done; raises NotReady
 
 
-class LifecycleMixin(RevisionMixin):
+class LifecycleMixin(AuthorMixin, RevisionMixin):
     """The buttons of a campaign's page, and some of them as actions of the list."""
 
     actions = ("launch_selected", "pause_selected", "resume_selected", "complete_selected")
@@ -68,8 +70,10 @@ class LifecycleMixin(RevisionMixin):
         ]
 
     def has_copy_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Whoever may add a campaign."""
-        return self.has_add_permission(request)
+        """Whoever may add all that the copy has. `obj`: the campaign's key."""
+        campaign = self.get_object(request, str(obj))
+        may_steps = campaign is None or request.user.has_perms(permissions_to_copy(campaign))
+        return may_steps and self.has_add_permission(request)
 
     def has_launch_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Approvers: who may launch, send back, and widen a rollout."""
@@ -78,13 +82,6 @@ class LifecycleMixin(RevisionMixin):
     def has_stop_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Who may pause, resume and complete."""
         return request.user.has_perm("campaigns.stop_campaign")
-
-    def save_model(self, request: HttpRequest, obj: Campaign, form: Any, change: Any) -> None:
-        """Keep who made it, and who changed it last: they don't launch it (review.py)."""
-        obj.changed_by_id = request.user.pk
-        if not change:
-            obj.author_id = request.user.pk
-        super().save_model(request, obj, form, change)
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -117,7 +114,7 @@ class LifecycleMixin(RevisionMixin):
         def question(campaign: Campaign) -> Ask:
             return text.launch_question(campaign, timezone.now(), _user(request))
 
-        return self._ask_or_do(request, object_id, question, change)
+        return self._ask_or_do(request, object_id, question, change, counted="Launch")
 
     @action(description="Submit for review", icon="rate_review", permissions=["change"])
     def submit(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -156,7 +153,7 @@ class LifecycleMixin(RevisionMixin):
         def question(campaign: Campaign) -> Ask:
             return text.widen_question(campaign, timezone.now())
 
-        return self._ask_or_do(request, object_id, question, change)
+        return self._ask_or_do(request, object_id, question, change, counted="Widen the rollout")
 
     @action(description="Resume rollout", icon="restart_alt", permissions=["launch"])
     def resume_rollout(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -184,7 +181,6 @@ class LifecycleMixin(RevisionMixin):
     )
     def resume(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Paused -> active, with a word on what is overdue."""
-
         campaign = self._find(request, object_id)
         chosen, posted = request.POST.get("choice", ""), request.POST.get("days", "")
         days = int(posted) if posted.isdecimal() else resume_text.SPREAD_DAYS
@@ -198,9 +194,9 @@ class LifecycleMixin(RevisionMixin):
             else:
                 return redirect("admin:campaigns_campaign_change", campaign.pk)
         chosen = request.POST.get("look", chosen)
-        question = resume_text.resume_question(campaign, timezone.now(), days, chosen)
         page = reverse("admin:campaigns_campaign_change", args=[campaign.pk])
-        return ask(self, request, question, page)
+        question = partial(resume_text.resume_question, campaign, timezone.now(), days, chosen)
+        return ask_when_counted(self, request, f"Resume: {campaign}", question, page)
 
     def _resume(
         self,
@@ -316,11 +312,15 @@ class LifecycleMixin(RevisionMixin):
         object_id: str,
         question: Callable[[Campaign], Ask],
         change: Change,
+        counted: str = "",  # the title of a question that counts doctors
     ) -> HttpResponse:
         """One campaign, from its page. Who may not has been refused by the button's permission."""
         campaign = self._find(request, object_id)
         page = reverse("admin:campaigns_campaign_change", args=[campaign.pk])
         if not is_confirmed(request):
+            if counted:
+                title, to_ask = f"{counted}: {campaign}", partial(question, campaign)
+                return ask_when_counted(self, request, title, to_ask, page)
             return ask(self, request, question(campaign), page)
         self._do(request, campaign, change)
         return redirect(page)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -16,9 +16,9 @@ from django.utils import timezone
 from campaigns import proposal, revise
 from campaigns.admin import opened, revision_text
 from campaigns.admin.ask import ask
-from campaigns.models import Campaign, CampaignMessage
+from campaigns.models import Campaign, CampaignMessage, CampaignStatus
 from campaigns.transition import NotReady
-from reengage.admin_base import AnyAdmin, is_confirmed
+from reengage.admin_base import AnyAdmin, OpenedForm, is_confirmed
 
 TOKEN = "revision_token"  # noqa: S105  names what was looked at
 _OF_THE_PAGE = {"csrfmiddlewaretoken", "confirmed", TOKEN}
@@ -27,17 +27,18 @@ _OF_THE_PAGE = {"csrfmiddlewaretoken", "confirmed", TOKEN}
 class RevisionMixin(AnyAdmin):
     """Sends what is saved of an active or paused campaign through `confirm_revision`."""
 
-    change_form_before_template = "campaigns/revision/opened.html"
-
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Have the form carry what it was opened with; one with errors, what it came with."""
+        """Have the form carry what it was opened with; one with errors, what it came with.
+
+        That of a draft as well, which may be launched before it is saved.
+        """
         page: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
         campaign = context.get("original")
-        if isinstance(campaign, Campaign) and campaign.status in revise.UNDER_WAY:
+        if isinstance(campaign, Campaign) and campaign.status != CampaignStatus.COMPLETED:
             saved = Campaign.objects.get(pk=campaign.pk)  # a form with errors has written into it
-            names = list(context["adminform"].form.fields)
+            names = _of_campaign(context["adminform"].form.fields)
             came_with = request.POST.get(opened.NAME, "")
             context["form_opened"] = came_with or opened.written(saved, names)
         return page
@@ -130,8 +131,7 @@ class RevisionMixin(AnyAdmin):
         came_with = opened.read(request.POST.get(opened.NAME, ""))
         form_class = self.get_form(request, campaign, change=True)
         if came_with is None:  # no page of ours: what differs from the database is changed
-            names = list(form_class.base_fields)
-            came_with = opened.read(opened.written(saved, names))
+            came_with = opened.read(opened.written(saved, _of_campaign(form_class.base_fields)))
             assert came_with is not None  # noqa: S101  just written
         request.POST = opened.without_removed(request.POST, came_with, saved)  # type: ignore[assignment]
         form = form_class(
@@ -151,6 +151,11 @@ class RevisionMixin(AnyAdmin):
         formset = of_steps[0] if of_steps else None
         takes_mine = bool(_takes_mine(request))
         return opened.merge(saved, came_with, form, formset, takes_mine=takes_mine)
+
+
+def _of_campaign(names: Iterable[str]) -> list[str]:
+    """Without what the form carries beside the campaign's own fields."""
+    return [name for name in names if name not in OpenedForm.base_fields]
 
 
 def _takes_mine(request: HttpRequest) -> bool | None:

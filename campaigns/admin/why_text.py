@@ -94,8 +94,8 @@ def _not_under_way(why: Why) -> str:
     if why.obstacles:
         return why.obstacles[0].text
     return (
-        "but the doctor is enrolled with the next run, within the hour, unless it falls into the "
-        "holdout."
+        "not yet. The doctor is enrolled with the next run, within the hour; who falls into the "
+        "holdout then is never written to."
         if why.campaign.holdout_percent
         else "not yet. The doctor is enrolled with the next run, within the hour."
     )
@@ -137,7 +137,8 @@ def enrollment_lines(why: Why) -> list[str]:
     if row.status != EnrollmentStatus.ACTIVE and row.completed_at:
         found.append(f"It ended on {when(row.completed_at, why)}.")
     if row.shifted_days:
-        found.append(f"Its steps were moved by {row.shifted_days} days.")
+        moved = f"{row.shifted_days} day{'' if row.shifted_days == 1 else 's'}"
+        found.append(f"Its steps were moved by {moved}.")
     if row.is_holdout:
         found.append("In the holdout: never written to.")
     if why.others:

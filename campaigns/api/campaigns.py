@@ -27,10 +27,11 @@ from campaigns.api.campaign_shapes import (
 )
 from campaigns.api.errors import Problem
 from campaigns.api.idempotency import IfOnce, once
+from campaigns.api.matching import TAGGED, IfMatch, must_match, tag
 from campaigns.api.pagination import Pages, page
-from campaigns.copy import copy_campaign
+from campaigns.copy import copy_campaign, permissions_to_copy
 from campaigns.models import ApiScope, Campaign, CampaignStatus
-from campaigns.transition import NotReady
+from campaigns.transition import NotReady, lock
 from segments.models import SegmentType
 
 router = Router(tags=["Campaigns"])
@@ -83,8 +84,7 @@ def copy(request: Asked, campaign_id: UUID, name: IfOnce = None) -> HttpResponse
 
     def make() -> CampaignOut:
         campaign = find(campaign_id)
-        if campaign.steps.exists():
-            need(request.auth, STEP.format("add"))
+        need(request.auth, *permissions_to_copy(campaign))
         draft = copy_campaign(campaign, request.auth.owner)
         audit.note(request.auth, draft, f"Copied from “{campaign}”.", audit.ADDITION)
         return CampaignOut.from_orm(draft)
@@ -92,14 +92,35 @@ def copy(request: Asked, campaign_id: UUID, name: IfOnce = None) -> HttpResponse
     return once(request, name, make, 201)
 
 
-@router.get("/{uuid:campaign_id}", auth=READ, response=CampaignOut, summary="Read a campaign")
-def read_campaign(request: Asked, campaign_id: UUID) -> Campaign:
+@router.get(
+    "/{uuid:campaign_id}",
+    auth=READ,
+    response=CampaignOut,
+    summary="Read a campaign",
+    openapi_extra=TAGGED,
+)
+def read_campaign(request: Asked, campaign_id: UUID, response: HttpResponse) -> Campaign:
     """With its steps."""
-    return find(campaign_id)
+    campaign = find(campaign_id)
+    response["ETag"] = tag(campaign)
+    campaign.refresh_from_db()  # what is answered is never older than its tag
+    return campaign
 
 
-@router.patch("/{uuid:campaign_id}", auth=CHANGE, response=CampaignOut, summary="Change a campaign")
-def change_campaign(request: Asked, campaign_id: UUID, change: CampaignConfirmed) -> Campaign:
+@router.patch(
+    "/{uuid:campaign_id}",
+    auth=CHANGE,
+    response=CampaignOut,
+    summary="Change a campaign",
+    openapi_extra=TAGGED,
+)
+def change_campaign(
+    request: Asked,
+    campaign_id: UUID,
+    change: CampaignConfirmed,
+    response: HttpResponse,
+    seen: IfMatch = None,
+) -> Campaign:
     """Settings that are left out stay; steps, if given, are all of them, in their order.
 
     While doctors are under way in it (active, paused), ask first what the change does to them
@@ -108,13 +129,16 @@ def change_campaign(request: Asked, campaign_id: UUID, change: CampaignConfirmed
     """
     campaign = find(campaign_id)
     _may_change_steps(request, campaign, change)
-    if campaign.status in revise.UNDER_WAY:
-        _revise(request, campaign, change)
-        return campaign
-    fields, proposed = _wanted(campaign, change)
     with transaction.atomic():
-        drafts.change(campaign, fields, proposed, request.auth.owner)
-        audit.note(request.auth, campaign, f"Changed {', '.join(sorted(change.given()))}.")
+        lock(campaign)
+        must_match(seen, campaign)
+        if campaign.status in revise.UNDER_WAY:
+            _revise(request, campaign, change)
+        else:
+            fields, proposed = _wanted(campaign, change)
+            drafts.change(campaign, fields, proposed, request.auth.owner)
+            audit.note(request.auth, campaign, f"Changed {', '.join(sorted(change.given()))}.")
+        response["ETag"] = tag(campaign)
     return campaign
 
 

@@ -20,6 +20,7 @@ from ninja.errors import HttpError
 from ninja.errors import ValidationError as RequestError
 from pydantic import BaseModel, Field
 
+from campaigns.api.words import in_words
 from campaigns.transition import NotReady
 from messaging.webhooks.body import Refused
 
@@ -44,6 +45,11 @@ PROBLEMS: dict[int, tuple[str, str, str]] = {
         "length-required",
         "Length required",
         "Say with Content-Length how long the body is: it is not taken in chunks.",
+    ),
+    412: (
+        "precondition-failed",
+        "Changed meanwhile",
+        "It was changed since you read it: read it again, and send its new ETag.",
     ),
     413: ("too-large", "Too large", "Send less at once."),
     415: ("unsupported-media-type", "Unsupported media type", "Send application/json."),
@@ -161,7 +167,7 @@ def _place(loc: Sequence[Any]) -> _Place:
 
 def _of_request(error: RequestError) -> Problem:
     faults = [
-        Fault(detail=str(found["msg"]), **_place(found["loc"])._asdict()) for found in error.errors
+        Fault(detail=in_words(found), **_place(found["loc"])._asdict()) for found in error.errors
     ]
     return Problem(422, faults=faults)
 

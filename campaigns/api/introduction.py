@@ -62,6 +62,10 @@ A change of a campaign under way, and a resumption, can be looked at first: `…
 `…/resume/figures` say what becomes of whom and give a token, which is sent with what you then do
 (`token`, `seen`). Where things stand otherwise by then, nothing is done (409).
 
+A campaign that you read has an `ETag`, and so has the answer to a change of it. Sent with the next
+change as `If-Match`, nothing is done where somebody else has changed it since (412). Of a template,
+send the `version` that you have read.
+
 Where two people are asked for (setting FOUR_EYES), a revision that alters what is sent, to whom or
 when says `needs_second`. It is made in two requests, by keys of two owners:
 
@@ -92,7 +96,7 @@ body, or the `parameter`. Nothing is done by halves: what is refused has changed
       "title": "Invalid",
       "status": 422,
       "detail": "Some of what was sent is not right; errors says what.",
-      "errors": [{{"detail": "Input should be at least 0", "pointer": "#/steps/0/day"}}]
+      "errors": [{{"detail": "Has to be 0 at least.", "pointer": "#/steps/0/day"}}]
     }}
 """
 

@@ -15,6 +15,7 @@ from campaigns.api import (
     experiments,
     intake,
     lifecycle,
+    matching,
     proposals,
     suppressions,
     templates,
@@ -74,6 +75,8 @@ def _refusals(path: str, method: str, operation: dict[str, Any]) -> list[int]:
         found += WITH_PATH
     if operation.get("parameters"):
         found += [404, 422]  # what a parameter names, and how
+    if any(parameter["name"] == matching.NAME for parameter in operation.get("parameters", [])):
+        found.append(412)
     if method != "get":
         found += WITH_BODY
     elif path.endswith(("/overdue", "/resume/figures")):

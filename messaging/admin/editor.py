@@ -135,6 +135,7 @@ class EditorMixin(AnyAdmin):
         template = context.get("original")
         may_test = self.has_change_permission(request, template)
         context["editor"] = _page_data(request, template, may_test=may_test)
+        context["wrong"] = [field for field in context["adminform"].form if field.errors]
         return super().render_change_form(request, context, *args, **kwargs)
 
     def preview_view(self, request: HttpRequest) -> HttpResponse:

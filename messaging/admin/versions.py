@@ -17,12 +17,12 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
 from messaging import versions, warned
-from messaging.admin.opened import with_opened
+from messaging.admin.opened import OpenedTemplate
 from messaging.admin.warned import tell
 from messaging.models import MessageTemplate, TemplateVersion
 from messaging.tasks import ask_when_saved
 from messaging.versions import ChangedMeanwhileError, RefusedError
-from reengage.admin_base import AnyAdmin, Confirmation, Table, action, confirm, is_confirmed
+from reengage.admin_base import Confirmation, OpenedMixin, Table, action, confirm, is_confirmed
 from segments.admin.base import when
 
 PER_PAGE = 25
@@ -30,24 +30,14 @@ LINK = "text-primary-600 dark:text-primary-500"
 FIRST = "The first version."
 
 
-class VersionsMixin(AnyAdmin):
+class VersionsMixin(OpenedMixin):
     """Signs what is saved, shows what was saved before, and goes back to it.
 
     To stand before the other bases; the button is shown where `actions_detail` names
     `show_versions`.
     """
 
-    change_form_before_template = "messaging/versions/opened.html"
-
-    def get_form(
-        self,
-        request: HttpRequest,
-        obj: MessageTemplate | None = None,
-        change: bool = False,  # noqa: FBT001, FBT002  as Django has it
-        **kwargs: Any,
-    ) -> Any:
-        """The form, with the version that it was opened with."""
-        return super().get_form(request, obj, change, form=with_opened(self.form), **kwargs)
+    opened_form = OpenedTemplate
 
     def save_model(
         self, request: HttpRequest, obj: MessageTemplate, form: Any, change: Any

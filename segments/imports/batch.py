@@ -25,7 +25,10 @@ from segments.models import ImportRun
 
 MOST_ROWS = 1000
 PLACE = "row"
-NO_VALUE = "Is no plain value: send a text, a number, true, false or null."
+NO_VALUE = "Is no plain value: send a text, a number or null."
+# What would otherwise be stored as the text "yes", or as all parts in one text.
+NO_TRUTH = "Is true or false, which this field does not hold: send a text, a number or null."
+NO_LIST = "Is a list, and this field holds one value: send a text, a number or null."
 NO_ROW = "Is no row: send an object of fields and values."
 UNEVEN = (
     "Is missing here, and other rows of the batch have it: give it in every row, null where it is "
@@ -109,6 +112,10 @@ def _wrong(kind: Kind, place: int, row: Mapping[str, Any]) -> Iterable[Rejection
             yield Rejection(
                 place, quoted(name)[1:-1], "", f"{problem} Leave it out, or correct it."
             )
+        elif isinstance(value, bool) and kind.column(name).value.takes is not bool:
+            yield Rejection(place, name, "", NO_TRUTH)
+        elif isinstance(value, list) and kind.column(name).value.takes is not list:
+            yield Rejection(place, name, "", NO_LIST)
         elif isinstance(value, list):
             if any(not isinstance(part, str) or LIST_SEPARATOR in part for part in value):
                 problem = f"Is no list of texts without “{LIST_SEPARATOR}”: correct it."

@@ -38,6 +38,7 @@ class Value:
     full of them is taken over as it stands. What a pattern cannot say, `check` says: it raises
     ValueError for the others.
     `shown` writes a parsed value as a cell of an export.
+    `takes` is what a program may send beside a text, a number and null: bool or list.
     """
 
     parse: Callable[[str], Any]
@@ -45,6 +46,7 @@ class Value:
     plain: str = ""
     check: Callable[[str], object] | None = None
     shown: Callable[[Any], str] = str
+    takes: type | None = None
 
 
 def copy_text(text: str) -> str:
@@ -117,7 +119,7 @@ def text_list(max_length: int) -> Value:
         parts = (part.strip() for part in cell.split(LIST_SEPARATOR))
         return [item.parse(part) for part in parts if part]
 
-    return Value(parse, stored=_array, shown=f" {LIST_SEPARATOR} ".join)
+    return Value(parse, stored=_array, shown=f" {LIST_SEPARATOR} ".join, takes=list)
 
 
 def choice(choices: Iterable[str]) -> Value:
@@ -198,5 +200,6 @@ YES_NO = Value(
     _parse_yes_no,
     stored=lambda value: "t" if value else "f",
     shown=lambda value: "yes" if value else "no",
+    takes=bool,
 )
 TIMEZONE = Value(_parse_timezone, plain="Asia/Kolkata")

@@ -10,7 +10,7 @@ from django.urls import reverse
 from campaigns import launch
 from campaigns.models import Campaign, CampaignAnalytics, CampaignMessage
 from tests import engine
-from tests.admin.world import messages_of, page, staff
+from tests.admin.world import messages_of, page, seen, staff
 from tests.engine import NOW
 
 pytestmark = pytest.mark.django_db
@@ -30,7 +30,7 @@ def test_launch_asks_first_and_says_how_many(admin_client: Client) -> None:
     for _ in range(3):
         engine.member()
     url = page(Campaign, "change", draft.pk).replace("change", "launch")
-    html = admin_client.get(url).content.decode()
+    html = admin_client.get(url, {"counts": 1}).content.decode()
     assert "3 doctors of the segment “Unclaimed certificates” are enrolled" in html
     assert "At most 18 messages" in html
     admin_client.post(url)
@@ -120,6 +120,19 @@ def test_copy_makes_a_draft_with_the_same_steps(admin_client: Client) -> None:
     assert list(copy.steps.values_list(*fields)) == list(running.steps.values_list(*fields))
 
 
+def test_copy_needs_the_right_to_add_steps_where_there_are_any() -> None:
+    """As the API asks."""
+    client = staff("campaigns.view_campaign", "campaigns.add_campaign")
+    with_steps, without = engine.campaign(), engine.campaign(days=())
+    assert press(client, "copy", with_steps).status_code == 403
+    titles = client.get(page(Campaign, "change", with_steps.pk)).content.decode()
+    assert f"/{with_steps.pk}/copy/" not in titles
+    assert press(client, "copy", without).status_code == 200
+    assert [one.name for one in Campaign.objects.filter(status="draft")] == [
+        f"Copy of {without.name}"
+    ]
+
+
 def campaign_form(campaign: Campaign, steps: list[dict[str, Any]]) -> dict[str, Any]:
     """What the browser posts from the campaign's page."""
     form: dict[str, Any] = {
@@ -137,6 +150,7 @@ def campaign_form(campaign: Campaign, steps: list[dict[str, Any]]) -> dict[str, 
         "max_failure_rate": "5",
         "max_unsubscribe_rate": "2",
         "max_complaint_rate": "0.1",
+        **seen(campaign),
         "steps-TOTAL_FORMS": str(len(steps)),
         "steps-INITIAL_FORMS": str(sum("id" in step for step in steps)),
     }

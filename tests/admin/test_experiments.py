@@ -13,7 +13,7 @@ from campaigns.models import CampaignMessage, Experiment, Variant
 from campaigns.schedule import schedule_due
 from messaging.models import MessageDelivery
 from tests import engine
-from tests.admin.world import messages_of, page, staff
+from tests.admin.world import messages_of, page, seen, staff
 from tests.campaigns.experiments.worlds import another_text, experiment, running
 from tests.engine import DAY, NOW
 
@@ -131,7 +131,8 @@ def test_change_of_a_draft_deletes_a_variant_and_letters_the_rest(admin_client: 
         {"id": keys[2], "subject_line": "A third"},
         {"subject_line": "A fourth"},
     ]
-    response = admin_client.post(page(Experiment, "change", made.pk), form(*rows, initial=3))
+    posted = {**form(*rows, initial=3), **seen(made)}
+    response = admin_client.post(page(Experiment, "change", made.pk), posted)
     assert response.status_code == 302, errors(response)
     rows = made.variants.order_by("letter").values_list("letter", "subject_line")
     assert list(rows) == [("A", ""), ("B", "A third"), ("C", "A fourth")]
@@ -223,6 +224,20 @@ def test_results_before_the_first_message_open(admin_client: Client):
     made = running(B, {"subject_line": "A third"}, doctors=0)
     html = admin_client.get(page(Experiment, "change", made.pk)).content.decode()
     assert "nothing to count yet" in html
+
+
+def test_each_variant_opens_its_messages(admin_client: Client):
+    made = running(B, doctors=10)
+    schedule_due(NOW)
+    html = admin_client.get(page(Experiment, "change", made.pk)).content.decode()
+    found = []
+    for variant in made.variants.all():
+        address = f"{page(MessageDelivery)}?variant__id__exact={variant.pk}"
+        assert f'href="{address}"' in html
+        listed = admin_client.get(address).context["cl"].result_list
+        assert set(listed) == set(MessageDelivery.objects.filter(variant=variant))
+        found += listed
+    assert len(found) == 10
 
 
 def test_ended_page_shows_the_conclusion_and_the_winner(admin_client: Client):

@@ -120,6 +120,7 @@ def test_schedule_is_switched_off_in_the_list(admin_client: Client) -> None:
     make_schedules(1)
     task = PeriodicTask.objects.get()
     form = {"form-TOTAL_FORMS": "1", "form-INITIAL_FORMS": "1", "form-0-id": str(task.pk)}
+    form["initial-form-0-enabled"] = "True"  # as the page was shown
     admin_client.post(page(PeriodicTask), {**form, "_save": "Save"})
     task.refresh_from_db()
     assert not task.enabled

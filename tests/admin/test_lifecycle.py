@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
 from campaigns.buckets import bucket
@@ -71,7 +73,7 @@ def test_launch_asks_with_people_messages_and_rupees(admin_client: Client) -> No
     ProviderAccount.objects.update_or_create(
         channel="sms", provider="sandbox", defaults={"price_per_message": "0.25"}
     )
-    shown = admin_client.get(address(draft, "launch")).context["ask"]
+    shown = admin_client.get(address(draft, "launch"), {"counts": 1}).context["ask"]
     held = sum(bucket(f"holdout:{draft.pk}", doctor.pk) < 5_000 for doctor in people)
     assert shown.facts[0].startswith("10 doctors of the segment “Unclaimed certificates”")
     is_or_are = "is" if held == 1 else "are"
@@ -85,6 +87,31 @@ def test_launch_asks_with_people_messages_and_rupees(admin_client: Client) -> No
     assert "E-mail costs nothing, since its account has no price yet." in assumed
 
 
+@pytest.mark.parametrize(
+    ("button", "status"), [("launch", "draft"), ("widen", "active"), ("resume", "paused")]
+)
+def test_question_that_counts_doctors_is_loaded_by_its_page(
+    button: str, status: str, admin_client: Client
+) -> None:
+    made = engine.campaign(status=status, rollout_percent=10)
+    url = address(made, button)
+    with CaptureQueriesContext(connection) as captured:
+        html = admin_client.get(url).content.decode()
+    assert not [query["sql"] for query in captured if "user_segments" in query["sql"]]
+    assert 'data-part="?part=1"' in html
+    assert 'name="confirmed"' not in html
+    assert str(made) in html
+    part = admin_client.get(url, {"part": 1}).content.decode()
+    assert "<html" not in part
+    assert "csrfmiddlewaretoken" in part
+    whole = admin_client.get(url, {"counts": 1}).content.decode()
+    assert "<html" in whole
+    for counted in (part, whole):
+        assert 'name="confirmed"' in counted
+    clerk = staff("campaigns.view_campaign")
+    assert clerk.get(url, {"part": 1}).status_code == 403
+
+
 def test_four_eyes_hold_in_the_admin_from_draft_to_launch(
     settings: Any, admin_client: Client
 ) -> None:
@@ -93,7 +120,7 @@ def test_four_eyes_hold_in_the_admin_from_draft_to_launch(
     assert "Launch" not in titles(admin_client, draft)
     press(admin_client, "submit", draft)
     assert read(draft).status == "in_review"
-    shown = admin_client.get(address(draft, "launch"))
+    shown = admin_client.get(address(draft, "launch"), {"counts": 1})
     assert "You submitted it: somebody else has to look at it" in shown.content.decode()
     response = press(admin_client, "launch", draft)
     assert "nothing was done. You submitted it" in messages_of(response)[0]
@@ -152,7 +179,7 @@ def test_resume_asks_what_to_do_and_does_nothing_without_an_answer(admin_client:
     CampaignEnrollment.objects.update(enrolled_at=NOW - 5 * DAY, next_due_at=NOW - 5 * DAY)
     paused = enrollment.campaign
     Campaign.objects.update(status="paused", paused_at=NOW - 5 * DAY)
-    shown = admin_client.get(address(paused, "resume")).context["ask"]
+    shown = admin_client.get(address(paused, "resume"), {"counts": 1}).context["ask"]
     assert [option.value for option in shown.options] == ["skip", "shift", "spread"]
     assert "The day of 1 message to 1 doctor has passed" in shown.facts[1]
     press(admin_client, "resume", paused)
@@ -177,7 +204,7 @@ def test_spread_is_done_for_the_number_of_days_whose_figures_were_shown(
     paused = enrollment.campaign
     Campaign.objects.update(status="paused", paused_at=NOW - 5 * DAY)
     url = address(paused, "resume")
-    first = admin_client.get(url).context["ask"].options[2]
+    first = admin_client.get(url, {"counts": 1}).context["ask"].options[2]
     assert first.number_value == 7
     form = {"choice": "spread", "days": "3", "seen-spread": first.seen}
     other = admin_client.post(url, {**form, "confirmed": "yes"})
@@ -198,7 +225,7 @@ def test_widening_twice_by_the_same_page_is_one_stage(admin_client: Client) -> N
     made = engine.campaign(rollout_percent=10, rollout_since=NOW - DAY)
     for _ in range(30):
         engine.member()
-    shown = admin_client.get(address(made, "widen")).context["ask"]
+    shown = admin_client.get(address(made, "widen"), {"counts": 1}).context["ask"]
     assert dict(shown.hidden) == {"to": "25"}
     form = {"confirmed": "yes", "to": "25"}
     admin_client.post(address(made, "widen"), form)

@@ -170,3 +170,22 @@ def test_filter_by_days_takes_the_last_day_whole(admin_client: Client) -> None:
 def test_empty_list_says_whether_nothing_is_there_or_nothing_fits(admin_client: Client) -> None:
     assert "Nothing here yet" in admin_client.get(page(AidaUsage)).text
     assert "Nothing found" in admin_client.get(page(AidaUsage) + "?used_at_from=2026-03-04").text
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"used_at_from": "0001-01-01", "used_at_to": "9999-12-31"},
+        {"used_at__gte": "0001-01-01T00:00:00+14:00"},
+        {"used_at__lt": "9999-12-31T23:59:59-14:00"},
+    ],
+)
+def test_days_at_the_ends_of_the_calendar_are_days(
+    asked: dict[str, str], admin_client: Client
+) -> None:
+    AidaUsage.objects.create(
+        doctor=engine.doctor(), used_at=engine.NOW, specialty_area="Cardiology"
+    )
+    shown = admin_client.get(page(AidaUsage), asked)
+    assert shown.status_code == 200
+    assert shown.context["cl"].result_count == 1

@@ -9,7 +9,7 @@ from django.test import Client
 
 from campaigns.models import Campaign, CampaignMessage
 from campaigns.revise import Proposed, apply_revision, as_it_is, plan_revision
-from messaging.models import MessageDelivery
+from messaging.models import MessageDelivery, MessageTemplate
 from tests import engine
 from tests.admin.test_campaigns import campaign_form, step_fields
 from tests.admin.test_lifecycle import address, read, shown_titles
@@ -67,8 +67,8 @@ def test_page_carries_what_it_was_opened_with(admin_client: Client, made: Campai
     html = admin_client.get(page(Campaign, "change", made.pk)).content.decode()
     form = html[html.index("<form") :]
     assert re.search(r'<input type="hidden" name="opened" value="\{', form)
-    draft = engine.campaign(status="draft")
-    html = admin_client.get(page(Campaign, "change", draft.pk)).content.decode()
+    over = engine.campaign(status="completed")
+    html = admin_client.get(page(Campaign, "change", over.pk)).content.decode()
     assert 'name="opened"' not in html
 
 
@@ -260,6 +260,22 @@ def test_step_that_has_sent_is_removed_after_its_question(
     confirm(admin_client, made, shown)
     assert list(made.steps.values_list("delay_days", flat=True)) == [3, 6]
     assert MessageDelivery.objects.count() == 2  # what was sent stays
+
+
+def test_text_that_a_change_brings_is_confirmed_as_it_was_shown(
+    admin_client: Client, made: Campaign
+) -> None:
+    other = engine.campaign(days=(0,), channels=("sms",)).steps.get().template
+    form = opened(admin_client, made) | {"steps-1-template": other.template_key}
+    shown = post(admin_client, made, form)
+    MessageTemplate.objects.filter(pk=other.pk).update(template_content="Now: {{shortlink}}")
+    again = confirm(admin_client, made, shown)
+    (said,) = messages_of(again)
+    assert "one of its texts was changed since you looked" in said
+    assert again.context["ask"].facts == shown.context["ask"].facts
+    assert not made.steps.filter(template=other).exists()
+    confirm(admin_client, made, again)
+    assert made.steps.filter(template=other).exists()
 
 
 def test_step_that_has_sent_and_a_colleague_removed_goes_through(

@@ -11,7 +11,7 @@ from django_celery_beat.models import CrontabSchedule, IntervalSchedule, Periodi
 from reengage.initial import create_missing
 from reengage.models import Change
 from reengage.schedules import Timing, timing_of, warnings, words
-from tests.admin.world import messages_of, page
+from tests.admin.world import messages_of, page, seen
 from tests.engine import DAY, NOW
 
 pytestmark = pytest.mark.django_db
@@ -32,7 +32,9 @@ def task(name: str) -> PeriodicTask:
 
 
 def save(client: Client, schedule: str, **values: Any) -> Any:
-    return client.post(page(PeriodicTask, "change", task(schedule).pk), {"enabled": "on", **values})
+    one = task(schedule)
+    form = {"enabled": "on", **seen(one), **values}
+    return client.post(page(PeriodicTask, "change", one.pk), form)
 
 
 WORDS = {
@@ -161,7 +163,7 @@ def test_time_that_makes_no_sense_is_warned_of(
     values = {key: value for key, value in values.items() if value}
     address = page(PeriodicTask, "change", task(name).pk)
     enabled = {} if "off" in said or "no " in said else {"enabled": "on"}
-    shown = marketer.post(address, {**enabled, **values}, follow=True)
+    shown = marketer.post(address, {**enabled, **seen(task(name)), **values}, follow=True)
     assert any(said in message for message in messages_of(shown))
     assert said in marketer.get(address).content.decode()
 

@@ -183,7 +183,7 @@ def test_forged_version_counts_as_opened_before_all_others(
     template = made()
     answer = save(admin_client, template, opened_version=opened, title="Mine")
     assert answer.status_code == 200
-    assert "somebody else saved this template" in answer.content.decode()
+    assert "it was changed while you had it open" in answer.content.decode()
     template.refresh_from_db()
     assert template.title == ""
 

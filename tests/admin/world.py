@@ -40,6 +40,7 @@ from messaging.models import (
 )
 from reengage import admin_base
 from reengage.models import Change
+from reengage.opened import newest
 from segments import erased
 from segments.models import (
     AgentUsage,
@@ -81,6 +82,11 @@ READ_ONLY = [
 DELETABLE = [AudienceCheck, ErasedPerson]
 # Added, but never edited or deleted: what a doctor said stays as it was said.
 APPEND_ONLY = [ApiKey, ConsentRecord, UnsubscribeRecord]
+
+
+def seen(row: Any) -> dict[str, str]:
+    """What a form carries that shows the row as it is now."""
+    return {"opened_version": str(newest(row))}
 
 
 def label(model: Any) -> str:

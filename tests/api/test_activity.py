@@ -12,7 +12,7 @@ from django.utils import timezone
 from campaigns.api import idempotency
 from campaigns.models import ApiBatch
 from messaging.models import ConsentRecord
-from segments.models import CourseProgress, Doctor, ImportRun
+from segments.models import CourseProgress, Doctor, ImportRun, Session
 from tests import engine
 from tests.api.world import Program, boss, owner
 from tests.segments import factories
@@ -56,6 +56,34 @@ def test_good_rows_go_in_and_each_bad_one_is_told() -> None:
         "p1": "+919812345678",
         "p9": "+919876543210",
     }
+
+
+@pytest.mark.parametrize("value", [True, False])
+@pytest.mark.parametrize("name", ["doctor_id", "name", "phone", "location"])
+def test_truth_in_a_field_of_another_kind_is_told(name: str, value: bool) -> None:
+    sent = row(1, phone="9812345678", location="Pune", may_be_named=True)
+    done = Program().report("doctors", {**sent, name: value})
+    told = [(each["field"], each["detail"]) for each in done.data["errors"]]
+    said = "Is true or false, which this field does not hold: send a text, a number or null."
+    assert told == [(name, said)]
+    assert not Doctor.objects.exists()
+
+
+def test_list_in_a_field_of_one_value_is_told() -> None:
+    done = Program().report("doctors", row(1, location=["Pune", "Goa"]))
+    told = [(each["field"], each["detail"]) for each in done.data["errors"]]
+    said = "Is a list, and this field holds one value: send a text, a number or null."
+    assert told == [("location", said)]
+
+
+def test_list_in_a_field_of_several_texts_is_taken() -> None:
+    told = ["Rate first", "Then rhythm"]
+    hours = {"starts_at": "2026-03-04T12:00:00+05:30", "ends_at": "2026-03-04T13:00:00+05:30"}
+    done = Program().report(
+        "sessions", {"session_id": "s1", "title": "ECG", **hours, "key_points": told}
+    )
+    assert done.data["errors"] == []
+    assert Session.objects.get().key_points == told
 
 
 def test_absent_field_stays_and_null_empties() -> None:

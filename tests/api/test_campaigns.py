@@ -1,5 +1,6 @@
 """A campaign over the API, from draft to its end."""
 
+import re
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from campaigns import rollout
+from campaigns.api.errors import KIND
 from campaigns.models import Campaign, CampaignEnrollment, CampaignMessage
 from messaging.models import MessageTemplate
 from tests import engine
@@ -154,6 +156,30 @@ def test_token_holds_for_the_same_change_in_another_spelling(settings: Any) -> N
     token = program.post(f"{address}/revision", seen).data["token"]
     sent = {"end_date": "2027-04-01T04:30:00Z", "max_failure_rate": "3.50", "token": token}
     assert program.patch(address, sent).status_code == 200
+
+
+@pytest.mark.parametrize("status", ["draft", "active"])
+def test_change_of_what_was_read_goes_over_nobody_elses(status: str) -> None:
+    program, made = Program(), engine.campaign(days=(0,), channels=("sms",), status=status)
+    address = f"/campaigns/{made.pk}"
+    read = program.get(address).headers["ETag"]
+    assert re.fullmatch(r'"[0-9a-f]{64}"', read)
+    made.steps.update(delay_days=3)
+
+    def change(name: str, seen: str) -> Any:
+        token = {}
+        if status == "active":
+            token["token"] = program.post(f"{address}/revision", {"name": name}).data["token"]
+        return program.patch(address, {"name": name, **token}, **{"If-Match": seen})
+
+    refused = change("Mine", read)
+    assert (refused.status_code, refused.data["type"]) == (412, f"{KIND}precondition-failed")
+    assert program.get(address).data["name"] == made.name
+    newer = program.get(address).headers["ETag"]
+    done = change("Mine", f'"other", {newer}')
+    assert (done.status_code, done.data["name"]) == (200, "Mine")
+    assert done.headers["ETag"] == program.get(address).headers["ETag"] != newer
+    assert change("Yours", "*").status_code == 200
 
 
 def test_life_from_launch_to_stop(settings: Any, clock: Any) -> None:

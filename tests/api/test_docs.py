@@ -10,7 +10,7 @@ from django.test import Client
 from campaigns.api import introduction
 from campaigns.api.errors import PROBLEMS
 from campaigns.api.openapi import api
-from tests.api.world import ROOT, Program, boss
+from tests.api.world import ROOT, Program, boss, owner
 
 SOURCES = Path(introduction.__file__).parent
 
@@ -75,3 +75,12 @@ def test_page_shows_the_introduction_and_follows_the_theme() -> None:
     page = program.client.get(f"{ROOT}/docs").content.decode()
     assert "campaigns/api-docs.js" in page
     assert "campaigns/api-docs.css" in page
+
+
+@pytest.mark.django_db
+def test_page_leads_to_the_keys_only_who_may_see_them() -> None:
+    client, keys = Client(), b'href="/admin/campaigns/apikey/"'
+    client.force_login(owner("analyst"))
+    assert keys not in client.get(f"{ROOT}/docs").content
+    client.force_login(boss())
+    assert keys in client.get(f"{ROOT}/docs").content

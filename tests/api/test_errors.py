@@ -36,6 +36,66 @@ def test_refusals_have_their_form() -> None:
     assert sent[400].json()["detail"] == "Nest at most 20 deep."
 
 
+@pytest.mark.parametrize(
+    ("fields", "pointer", "detail"),
+    [
+        ({"name": None}, "#/name", "Send a text."),
+        ({"name": " "}, "#/name", "Write a name: blanks only are none."),
+        ({"nmae": 1}, "#/nmae",
+         "There is no such field here: leave it out, or correct its name."),
+        ({"priority": "ten"}, "#/priority", "Send a whole number."),
+        ({"priority": -1}, "#/priority", "Has to be 0 at least."),
+        ({"priority": 40_000}, "#/priority", "Has to be 32767 at most."),
+        ({"rollout_percent": 20}, "#/rollout_percent", "Has to be 10, 25, 50 or 100."),
+        (
+            {"segment_type": "x"},
+            "#/segment_type",
+            "Has to be 'aida_users', 'incomplete_courses', 'no_show' or 'unclaimed_certificates'.",
+        ),
+        ({"max_failure_rate": "1.234"}, "#/max_failure_rate",
+         "Has to have at most 2 digits after the point."),
+        ({"send_from": "25:00"}, "#/send_from", "Write an hour of the day such as 10:00."),
+        ({"start_date": "2026-04-01T10:00:00"}, "#/start_date",
+         "Write a moment with its zone, such as 2026-03-04T12:00:00+05:30."),
+        ({"start_date": "9999-01-01T10:00:00Z"}, "#/start_date",
+         "Has to lie before 2200-01-01T00:00:00Z."),
+        ({"steps": 3}, "#/steps", "Send a list."),
+        ({"steps": [3]}, "#/steps/0", "Send an object of fields and values."),
+        ({"steps": [{"template": "x"}]}, "#/steps/0/day", "Is missing: it is needed."),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_said_in_words(
+    fields: dict[str, Any], pointer: str, detail: str
+) -> None:
+    refused = Program().post("/campaigns", {"name": "x", "segment_type": "no_show", **fields})
+    assert (refused.status_code, refused.data["errors"]) == (
+        422,
+        [{"detail": detail, "pointer": pointer}],
+    )
+
+
+@pytest.mark.parametrize(
+    ("address", "detail"),
+    [
+        ("/campaigns?limit=0", "Has to be 1 at least."),
+        ("/campaigns?limit=x", "Send a whole number."),
+        ("/suppressions/channels?holds=perhaps", "Send true or false."),
+        ("/analytics/kpis?campaign=7", "Is no id: send one as an answer has given it."),
+        ("/analytics/daily?from=yesterday", "Write a day such as 2026-03-04."),
+        ("/analytics/daily?channel=fax", "Has to be 'whatsapp', 'sms' or 'email'."),
+    ],
+)
+def test_parameter_that_does_not_fit_is_said_in_words(address: str, detail: str) -> None:
+    refused = Program().get(address)
+    assert [fault["detail"] for fault in refused.data["errors"]] == [detail]
+
+
+def test_name_of_a_request_with_blanks_is_said_in_words() -> None:
+    (told,) = Program().report("doctors", {"doctor_id": "p1"}, once="a b").data["errors"]
+    said = "Write it in plain letters, digits and signs, without blanks."
+    assert told == {"detail": said, "parameter": "Idempotency-Key"}
+
+
 @pytest.mark.parametrize("body", ["{", "[NaN]", '"\\ud800', "null", "[]", "1" * 5000])
 def test_body_that_is_no_object_is_refused(body: str) -> None:
     assert _raw(Program(), body).status_code in {400, 422}

@@ -56,8 +56,8 @@ class Program:
     def post(self, path: str, body: Any = None, once: str = "", **headers: str) -> Any:
         return self.call("POST", path, body, once, **headers)
 
-    def patch(self, path: str, body: Any) -> Any:
-        return self.call("PATCH", path, body)
+    def patch(self, path: str, body: Any, **headers: str) -> Any:
+        return self.call("PATCH", path, body, **headers)
 
     def delete(self, path: str) -> Any:
         return self.call("DELETE", path)

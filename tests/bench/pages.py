@@ -1,118 +1,56 @@
-"""Pages of the admin, with a million doctors and deliveries: how long the server takes for each."""
+"""The admin and the API, with a million doctors and deliveries: what the server takes for each."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
+from itertools import chain
 
 from django.apps import apps
 from django.contrib.auth.models import User
-from django.db import connection
 from django.test import Client, override_settings
 from django.urls import resolve, reverse
 
-from campaigns.models import Campaign
+from campaigns.api import keys
+from campaigns.models import ApiScope, Campaign
 from messaging.models import MessageDelivery
 from reengage.sidebar import SIDEBAR
 from segments.models import Doctor
+from tests.bench import programs, questions
 from tests.bench.measure import Figure, execute
 from tests.bench.million import fill
+from tests.bench.opened import Ask, figure, opened, words
 
-MOST_SECONDS = 1.0
 GIVE_UP_SECONDS = 30  # a statement
 
 
-@dataclass(frozen=True)
-class Opened:
-    """One page, opened once: seconds of the server, and the statements that it asked."""
-
-    status: int
-    seconds: float
-    queries: Sequence[tuple[float, str]]
-
-    @property
-    def is_good(self) -> bool:
-        return self.status == 200 and self.seconds < MOST_SECONDS
-
-
 def run(rows: int = 1_000_000) -> list[Figure]:
-    """Open every page of the sidebar, and one row of each, once to warm up and then to count."""
+    """Open every page of the sidebar, one row of each, each question, and what programs ask."""
     fill(rows)
     execute(f"SET statement_timeout = '{GIVE_UP_SECONDS}s'")
-    client = Client(raise_request_exception=False)
-    client.force_login(User.objects.create_superuser("bench"))
+    user = User.objects.create_superuser("bench")
+    _, key = keys.make("bench", user, ApiScope.values)
+    client = Client(raise_request_exception=False, headers={"Authorization": f"Bearer {key}"})
+    client.force_login(user)
     with override_settings(ALLOWED_HOSTS=["testserver"], SECURE_SSL_REDIRECT=False):
-        looks = [_open(client, reverse("admin:password_change")) for _ in range(6)]
-        floor = sorted(looks[1:], key=lambda page: page.seconds)[2]  # of five, the middle one
-        figures = [Figure("a page that shows nothing (the floor)", _words(floor, floor))]
-        for name, path in _paths():
-            figures.append(_figure(name, _settled(client, path), floor))
+        nothing = Ask("a page that shows nothing (the floor)", reverse("admin:password_change"))
+        looks = sorted([opened(client, nothing) for _ in range(6)][1:], key=lambda it: it.seconds)
+        floor = looks[2]  # of five, the middle one
+        figures = [Figure(nothing.name, words(floor, floor))]
+        every = chain(_pages(), _more(), questions.asks(user), programs.asks())
+        figures += (figure(client, ask, floor) for ask in every)
     execute("RESET statement_timeout")
     return figures
 
 
-def _figure(name: str, page: Opened, floor: Opened) -> Figure:
-    value = _words(page, floor)
-    if not page.is_good and page.queries:
-        seconds, sql = max(page.queries)
-        value += f"\n      slowest: {1000 * seconds:,.0f} ms: {' '.join(sql.split())[:600]}"
-    return Figure(name, value, f"{MOST_SECONDS:.0f} s", is_missed=not page.is_good)
-
-
-def _words(page: Opened, floor: Opened) -> str:
-    answer = "" if page.status == 200 else f", answered {page.status}"
-    return (
-        f"{1000 * page.seconds:,.0f} ms, {page.seconds / floor.seconds:.1f}x the floor, "
-        f"{len(page.queries)} queries{answer}"
-    )
-
-
-def _settled(client: Client, path: str) -> Opened:
-    """The page after a warm-up; of three, the quickest, where the machine may have been busy."""
-    _open(client, path)
-    page = _open(client, path)
-    if page.is_good:
-        return page
-    return min([page, _open(client, path), _open(client, path)], key=lambda page: page.seconds)
-
-
-def _open(client: Client, path: str) -> Opened:
-    with _statements() as queries:
-        started = time.perf_counter()
-        response = client.get(path, follow=True)
-        seconds = time.perf_counter() - started
-    return Opened(response.status_code, seconds, queries)
-
-
-@contextmanager
-def _statements() -> Iterator[list[tuple[float, str]]]:
-    """Seconds and text of each statement in the block."""
-    seen: list[tuple[float, str]] = []
-
-    def note(execute: Any, sql: str, *args: Any) -> Any:
-        started = time.perf_counter()
-        try:
-            return execute(sql, *args)
-        finally:
-            seen.append((time.perf_counter() - started, sql))
-
-    with connection.execute_wrapper(note):
-        yield seen
-
-
-def _paths() -> Iterator[tuple[str, str]]:
-    """Name and address of each page."""
+def _pages() -> Iterator[Ask]:
+    """Each page of the sidebar."""
     for group in SIDEBAR["navigation"]:
         for item in group["items"]:
             path = str(item["link"])
-            yield item["title"], path
+            yield Ask(item["title"], path)
             name = resolve(path).url_name or ""
             if name.endswith("_changelist") and (row := _one_of(name)):
-                yield f"{item['title']}: one", row
-    yield from _more()
+                yield Ask(f"{item['title']}: one", row)
 
 
 def _one_of(changelist: str) -> str | None:
@@ -125,31 +63,34 @@ def _one_of(changelist: str) -> str | None:
     return reverse(f"admin:{app_label}_{model_name}_change", args=[half])
 
 
-def _more() -> Iterator[tuple[str, str]]:
+def _more() -> Iterator[Ask]:
     """What people do on those pages: search, filter, turn the page, ask."""
     doctor = Doctor.objects.order_by("-pk")[100]
     deliveries = reverse("admin:messaging_messagedelivery_changelist")
     doctors = reverse("admin:segments_doctor_changelist")
     campaign = Campaign.objects.order_by("pk").last()
-    yield "Doctors: searched by name", f"{doctors}?q={doctor.last_name}"
-    yield "Doctors: searched by e-mail", f"{doctors}?q={doctor.email}"
-    yield "Deliveries: page 3", f"{deliveries}?p=3"
+    yield Ask("Doctors: searched by name", f"{doctors}?q={doctor.last_name}")
+    yield Ask("Doctors: searched by e-mail", f"{doctors}?q={doctor.email}")
+    yield Ask("Deliveries: page 3", f"{deliveries}?p=3")
     for status in ("failed", "scheduled", "delivered"):
-        yield f"Deliveries: {status}", f"{deliveries}?status__exact={status}"
+        yield Ask(f"Deliveries: {status}", f"{deliveries}?status__exact={status}")
     assert campaign is not None
-    for page in ("results", "preflight", "people", "pause"):
-        yield f"Campaign: {page}", _of_campaign(page, campaign)
+    for page in ("results", "preflight", "people"):
+        yield Ask(f"Campaign: {page}", _of_campaign(page, campaign))
     for why in ("enrolled", "under_way"):
-        yield f"Campaign: people, {why}", f"{_of_campaign('people', campaign)}?why={why}"
-    # What an open page loads once it stands.
-    yield "Campaign: figures of the steps, loaded after", _of_campaign("figures", campaign)
-    yield "Campaign: people, loaded after", f"{_of_campaign('people', campaign)}?part=1"
-    yield "Campaign: pre-flight, loaded after", f"{_of_campaign('preflight', campaign)}?part=1"
+        people = f"{_of_campaign('people', campaign)}?why={why}"
+        yield Ask(f"Campaign: people, {why}", people)
+    for title, page in (
+        ("figures of the steps", _of_campaign("figures", campaign)),
+        ("people", f"{_of_campaign('people', campaign)}?part=1"),
+        ("pre-flight", f"{_of_campaign('preflight', campaign)}?part=1"),
+    ):
+        yield Ask(f"Campaign: {title}, loaded after", page, is_part=True)
     message = MessageDelivery.objects.filter(enrollment__campaign=campaign).first()
     assert message is not None
-    yield "Why (not)?", f"{_of_campaign('why', campaign)}?doctor={message.doctor_id}"
+    yield Ask("Why (not)?", f"{_of_campaign('why', campaign)}?doctor={message.doctor_id}")
     timeline = reverse("admin:segments_doctor_timeline", args=[message.doctor_id])
-    yield "Doctors: timeline", timeline
+    yield Ask("Doctors: timeline", timeline)
 
 
 def _of_campaign(page: str, campaign: Campaign) -> str:

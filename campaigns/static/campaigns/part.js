@@ -7,7 +7,15 @@ async function load(box) {
         box.innerHTML = link; // the same by a plain link
         return;
     }
-    box.innerHTML = await answer.text();
+    put(box, await answer.text());
+}
+
+// Whoever has gone to a place of the page by a link meanwhile stays there, if more comes above it.
+function put(box, html) {
+    const place = document.querySelector(":target");
+    const top = place?.getBoundingClientRect().top;
+    box.innerHTML = html;
+    if (place && top >= 0 && top < innerHeight) place.scrollIntoView();
 }
 
 for (const box of document.querySelectorAll("[data-part]")) load(box);
