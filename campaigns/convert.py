@@ -29,6 +29,10 @@ _END_FINISHED = """
             OR e.enrolled_at + %(expires)s + make_interval(days => e.shifted_days + COALESCE((
                 SELECT max(s.delay_days) FROM campaign_messages s
                 WHERE s.campaign_id = c.id AND s.removed_at IS NULL), 0)) <= %(now)s)
+          AND (NOT e.is_holdout OR c.status = 'completed' OR c.end_date <= %(now)s
+            OR NOT EXISTS (
+                SELECT FROM campaign_enrollments o
+                WHERE o.campaign_id = c.id AND o.status = 'active' AND o.is_spread))
           AND NOT EXISTS (
             SELECT FROM message_deliveries m
             WHERE m.enrollment_id = e.id AND m.status IN ('scheduled', 'sending')
@@ -80,8 +84,8 @@ def end_finished(now: datetime) -> int:
     Done means: all steps scheduled or the campaign over, none waiting or in the air, the goal's
     days over, since a doctor who comes back on the last of them still counts, and the time of the
     last step over, when its message would be too late. That last is asked of those written to and
-    of the holdout alike: a lift compares people who had as long. A pause holds: nobody's time ends
-    in it.
+    of the holdout alike: a lift compares people who had as long. So the holdout stays, too, while
+    anybody still gets what was spread after a pause. A pause holds: nobody's time ends in it.
 
     In key order, and what somebody else holds is left to the next run: nobody waits in a circle
     with a pause or an edit, which hold everybody under way (transition.hold_people).

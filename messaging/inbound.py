@@ -133,7 +133,7 @@ def _take(event_id: uuid.UUID, now: datetime) -> bool:
     keyword = _keyword(message, doctors)
     if keyword:
         message.kind, message.handled_at = InboundKind.KEYWORD, now
-    elif not _is_outdated(message, doctors):
+    else:
         _heed(message, doctors, now)
     message.save(force_insert=True)
     if keyword:
@@ -188,27 +188,34 @@ def _kind(wanted: Meaning, doctors: Sequence[Doctor]) -> InboundKind:
     return InboundKind(wanted)
 
 
-def _is_outdated(message: InboundMessage, doctors: Sequence[Doctor]) -> bool:
-    """Whether the opposite was written after it and came before it; at one moment STOP counts."""
-    later = InboundMessage.objects.filter(doctor__in=doctors, channel=message.channel)
-    if message.kind == InboundKind.START:
-        later = later.filter(kind=InboundKind.STOP, received_at__gte=message.received_at)
-    elif message.kind == InboundKind.STOP:
-        later = later.filter(kind=InboundKind.START, received_at__gt=message.received_at)
-    else:
-        return False
-    return later.exists()
-
-
 def _heed(message: InboundMessage, doctors: Sequence[Doctor], now: datetime) -> None:
-    """Do at once what the doctors wish."""
+    """Do at once what the doctors wish, unless the opposite was written later and came before."""
+    reached = _reached(doctors, message)
     if message.kind == InboundKind.STOP:
         for doctor in doctors:  # in the order of their keys, which are locked already
-            _stop(doctor, message, "Wrote STOP", now)
-    elif message.kind == InboundKind.START:
-        reached = _reached(doctors, message)
+            if not _was_started_again(message, doctor, is_reached=doctor in reached):
+                _stop(doctor, message, "Wrote STOP", now)
+    elif message.kind == InboundKind.START and not _was_stopped_again(message, doctors):
         for doctor in reached:
             _start(doctor, message, now, is_shared=len(reached) > 1)
+
+
+def _was_started_again(stop: InboundMessage, doctor: Doctor, *, is_reached: bool) -> bool:
+    """Whether a later START speaks for the doctor: one of theirs, or from the number of the STOP.
+
+    Not that of somebody else who has the number, too, and wrote from one of their own.
+    """
+    own = Q(doctor=doctor) | Q(sender=stop.sender) if is_reached else Q(doctor=doctor)
+    later = InboundMessage.objects.filter(own, channel=stop.channel, kind=InboundKind.START)
+    return later.filter(received_at__gt=stop.received_at).exists()
+
+
+def _was_stopped_again(start: InboundMessage, doctors: Sequence[Doctor]) -> bool:
+    """Whether any of them wrote STOP after it; at one moment STOP counts."""
+    later = InboundMessage.objects.filter(
+        doctor__in=doctors, channel=start.channel, kind=InboundKind.STOP
+    )
+    return later.filter(received_at__gte=start.received_at).exists()
 
 
 def _stop(doctor: Doctor, message: InboundMessage, reason: str, now: datetime) -> None:
@@ -228,7 +235,7 @@ def _start(doctor: Doctor, message: InboundMessage, now: datetime, *, is_shared:
     """Take back what closes this channel; an opt-out of everything stays for the other channels.
 
     Not what was said after it: a START may come late, and the doctor may have used a link since.
-    (Of STOP and START _is_outdated has decided.) Nor, where several doctors share the number, what
+    (Of STOP and START _heed has decided.) Nor, where several doctors share the number, what
     one of them said elsewhere: nobody knows which of them writes.
     """
     standing = UnsubscribeRecord.objects.standing().filter(
@@ -250,7 +257,10 @@ def _start(doctor: Doctor, message: InboundMessage, now: datetime, *, is_shared:
                 )
         optout.opt_in(record, now)
     closed = Suppression.objects.standing().filter(
-        doctor=doctor, channel=message.channel, reason=SuppressionReason.OPTED_OUT
+        doctor=doctor,
+        channel=message.channel,
+        reason=SuppressionReason.OPTED_OUT,
+        since__lte=message.received_at,
     )
     for held in closed:
         suppress.lift(held, now)

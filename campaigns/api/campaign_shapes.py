@@ -32,8 +32,8 @@ def _not_blank(name: str) -> str:
 
 Name = Annotated[
     str,
-    AfterValidator(_not_blank),
     Field(min_length=1, max_length=255, json_schema_extra={"pattern": r"\S"}),
+    AfterValidator(_not_blank),  # after it: a text that is too long is no list
 ]
 
 

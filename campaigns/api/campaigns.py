@@ -157,13 +157,14 @@ def plan_revision(request: Asked, campaign_id: UUID, change: CampaignChange) -> 
 
 
 @router.delete("/{uuid:campaign_id}", auth=DELETE, response={204: None}, summary="Delete a draft")
-def delete_campaign(request: Asked, campaign_id: UUID) -> Status[None]:
+def delete_campaign(request: Asked, campaign_id: UUID, seen: IfMatch = None) -> Status[None]:
     """Only a draft has nothing that depends on it."""
     with transaction.atomic():
         campaign = get_object_or_404(Campaign.objects.select_for_update(), pk=campaign_id)
         if campaign.status != CampaignStatus.DRAFT:
             state = campaign.get_status_display().lower()
             raise NotReady([f"The campaign is {state}: only a draft can be deleted."])
+        must_match(seen, campaign)
         audit.note(request.auth, campaign, "Deleted.", audit.DELETION)
         campaign.delete()
     return Status(204, None)

@@ -33,8 +33,9 @@ def _storable(text: str) -> str:
 
 Text = Annotated[str, AfterValidator(_storable)]  # as a parameter; bodies are checked as a whole
 DoctorId = Annotated[
-    Text,
+    str,
     Field(min_length=1, max_length=64, description="CLIRNET's own id.", examples=["D-10023"]),
+    AfterValidator(_storable),
 ]
 
 

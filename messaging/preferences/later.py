@@ -11,10 +11,14 @@ import uuid
 from datetime import datetime
 from typing import Any
 
+from django.db import transaction
+from django.db.models import Q
+
 from messaging import spool, track
 from messaging.links import remember
-from messaging.models import MessageDelivery
+from messaging.models import MessageDelivery, UnsubscribeRecord
 from messaging.preferences import wish
+from segments.models import Doctor
 
 logger = logging.getLogger(__name__)
 
@@ -39,8 +43,21 @@ def keep(token: str, now: datetime) -> bool:
 
 
 def from_spool(lines: list[Any]) -> None:
-    """Do what was asked for then. Doing it twice changes nothing."""
+    """Do what was asked for then, once: not over what the doctor has taken back since."""
     for line in lines:
         asked = MessageDelivery.objects.filter(pk=uuid.UUID(line["delivery"])).first()
         if asked is not None:
-            wish.act(asked, wish.ONE_CLICK, datetime.fromisoformat(line["at"]))
+            _act(asked, datetime.fromisoformat(line["at"]))
+
+
+@transaction.atomic
+def _act(asked: MessageDelivery, at: datetime) -> None:
+    Doctor.objects.lock([asked.doctor_id]).get()
+    taken_back = UnsubscribeRecord.objects.filter(
+        Q(channel=asked.channel) | Q(channel=None),
+        doctor=asked.doctor_id,
+        paused_until=None,  # which ends by itself
+        revoked_at__gte=at,
+    )
+    if not taken_back.exists():
+        wish.act(asked, wish.ONE_CLICK, at)

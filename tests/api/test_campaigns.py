@@ -270,6 +270,22 @@ def test_only_a_draft_is_deleted() -> None:
     assert program.get(f"/campaigns/{made['id']}").status_code == 404
 
 
+def test_draft_that_somebody_changed_since_is_not_deleted() -> None:
+    program = Program()
+    address = f"/campaigns/{program.post('/campaigns', draft()).data['id']}"
+    read = program.get(address).headers["ETag"]
+    weak = {"If-Match": f"W/{read}"}  # as a proxy makes it that compresses
+    assert program.patch(address, {"name": "Mine"}, **weak).status_code == 200
+    assert program.delete(address, **{"If-Match": read}).status_code == 412
+    newer = program.get(address).headers["ETag"]
+    assert program.delete(address, **{"If-Match": newer}).status_code == 204
+
+
+def test_name_that_is_too_long_is_told_by_its_characters() -> None:
+    (fault,) = Program().post("/campaigns", draft(name="x" * 256)).data["errors"]
+    assert fault["detail"] == "Has to have at most 255 characters."
+
+
 def test_pages_are_stable_while_campaigns_come_in() -> None:
     program = Program()
     made = [Campaign.objects.create(name=str(n), segment_type="no_show") for n in range(5)]

@@ -59,8 +59,8 @@ class Program:
     def patch(self, path: str, body: Any, **headers: str) -> Any:
         return self.call("PATCH", path, body, **headers)
 
-    def delete(self, path: str) -> Any:
-        return self.call("DELETE", path)
+    def delete(self, path: str, **headers: str) -> Any:
+        return self.call("DELETE", path, **headers)
 
     def report(self, kind: str, *rows: Any, once: str = "b1") -> Any:
         return self.post(f"/activity/{kind}", {"rows": list(rows)}, once)

@@ -54,6 +54,18 @@ def test_end_finished_gives_the_holdout_as_long_as_those_written_to():
     assert end_finished(over) == 2
 
 
+def test_end_finished_keeps_the_holdout_while_others_get_what_was_spread():
+    *written_to, held_out = enrolled(3, days=(0,), channels=("sms",), goal_days=1)
+    CampaignEnrollment.objects.filter(pk=held_out.pk).update(is_holdout=True, next_due_at=None)
+    CampaignEnrollment.objects.filter(pk=written_to[0].pk).update(is_spread=True)
+    over = NOW + 2 * DAY
+    assert end_finished(over) == 0  # its message waits
+    send_all(NOW)
+    end_finished(over)
+    assert end_finished(over) == 1
+    assert set(CampaignEnrollment.objects.values_list("status", flat=True)) == {"completed"}
+
+
 def test_end_finished_ends_the_holdout_of_a_campaign_whose_steps_were_all_removed():
     (one,) = enrolled(days=(0,), channels=("sms",))
     CampaignEnrollment.objects.update(is_holdout=True, next_due_at=None)

@@ -7,11 +7,13 @@ from django.core.cache import cache
 from django.test import Client
 
 from campaigns.schedule import schedule_due
-from messaging import lanes, patience, spool
+from messaging import lanes, optout, patience, spool
 from messaging.models import MessageDelivery, UnsubscribeRecord
+from messaging.preferences import later, wish
 from tests.engine import DAY, NOW, enrolled, send_all, statuses
 
 pytestmark = pytest.mark.django_db
+HOUR = DAY / 24
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 
 
@@ -63,3 +65,18 @@ def test_what_nobody_can_keep_is_not_said_to_be_done(delivery, monkeypatch):
 
     monkeypatch.setattr(spool, "append", full)
     assert post(delivery.token, ONE_CLICK).status_code == 503
+
+
+def test_one_click_that_is_handed_on_again_is_not_over_what_was_taken_back_since(delivery):
+    line = {"delivery": str(delivery.pk), "at": NOW.isoformat()}
+    later.from_spool([line])
+    wish.act(delivery, wish.Wish("back"), NOW + HOUR)
+    later.from_spool([line])
+    assert not UnsubscribeRecord.objects.standing().exists()
+
+
+def test_one_click_holds_though_a_pause_has_ended_since(delivery):
+    wish.act(delivery, wish.Wish("pause"), NOW - 40 * DAY)
+    optout.end_pauses(NOW + HOUR)
+    later.from_spool([{"delivery": str(delivery.pk), "at": NOW.isoformat()}])
+    assert UnsubscribeRecord.objects.standing().filter(channel="email").exists()

@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 
 from messaging import reports
-from messaging.models import InboundMessage
+from messaging.models import InboundMessage, ProviderEvent, Suppression, SuppressionReason
 from messaging.optout import opt_out
+from messaging.suppress import suppress
 from tests.engine import DAY, NOW, doctor
 from tests.messaging.webhooks.test_inbound import standing
 from tests.webhook_calls import says
@@ -56,3 +57,24 @@ def test_a_message_names_the_account_that_it_came_to(settings):
     says("whatsapp:+15550001111", "hello", "SM9", AccountSid="AC1")
     reports.take(NOW)
     assert InboundMessage.objects.latest("pk").provider == "twilio:second"
+
+
+def test_a_late_stop_holds_though_somebody_with_the_number_started_again_elsewhere(time_machine):
+    owner = doctor(phone="+919000000001")
+    other = doctor(phone="+919000000002", whatsapp="+919000000001")
+    says("whatsapp:+919000000001", "STOP")
+    ProviderEvent.objects.update(parked_at=NOW)  # it could not be taken in at first
+    time_machine.move_to(NOW + MINUTE)
+    says("whatsapp:+919000000002", "START", "SM2")
+    reports.take(NOW + MINUTE)
+    reports.retry(NOW + 2 * MINUTE)
+    assert standing(owner) == {("whatsapp", None)}
+    assert standing(other) == set()
+
+
+def test_start_that_comes_late_lifts_no_later_opt_out_at_the_provider():
+    who = doctor()
+    says(f"whatsapp:{who.phone}", "START")
+    suppress(who.pk, "whatsapp", SuppressionReason.OPTED_OUT, now=NOW + MINUTE)
+    reports.take(NOW + 2 * MINUTE)
+    assert Suppression.objects.standing().exists()
