@@ -14,7 +14,7 @@ from django.db.models import Max
 
 from campaigns import overdue, preflight, resumption, review
 from campaigns.convert import end_all
-from campaigns.digest import digests, hash_of
+from campaigns.digest import digest, digests, hash_of
 from campaigns.models import (
     Campaign,
     CampaignEnrollment,
@@ -74,7 +74,7 @@ def problems_lately(campaigns: Collection[Campaign], now: datetime) -> dict[uuid
 
 def _states(campaigns: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
     """A name for what `problems` finds in the database; four queries."""
-    told = {pk: [digest] for pk, digest in digests(campaigns).items()}
+    told = {pk: [found] for pk, found in digests(campaigns).items()}
     steps = CampaignMessage.objects.filter(campaign__in=campaigns).order_by("pk")
     tests = Experiment.objects.filter(campaign__in=campaigns, status=ExperimentStatus.RUNNING)
     version = Max("variants__template__versions__number")  # as the digest tells a text
@@ -95,12 +95,17 @@ def _approval(template: str) -> tuple[str, ...]:
 
 
 @transaction.atomic
-def launch(campaign: Campaign, now: datetime, by: User | None = None) -> None:
+def launch(
+    campaign: Campaign, now: datetime, by: User | None = None, seen: str | None = None
+) -> None:
     """Draft or in review -> active, by a person, or by the engine itself (a demo).
 
-    Raises NotReady, and changes nothing, where something is missing, or this person may not.
+    `seen`: the digest of what the person has looked at. Raises NotReady, and changes nothing, where
+    that is another campaign now, something is missing, or this person may not.
     """
     lock(campaign)
+    if seen and seen != digest(campaign):
+        raise NotReady(["It was changed since you looked at it: look again, and launch it then."])
     before = review.launchable_from()
     if campaign.status in (CampaignStatus.DRAFT, CampaignStatus.IN_REVIEW) and (
         found := [*problems(campaign, now), *review.obstacles(campaign, by)]

@@ -15,7 +15,7 @@ from django import forms
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Model
+from django.db.models import Case, Model, When
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
@@ -42,6 +42,8 @@ NAMED = 5
 LONGEST = 60  # characters of a value that is told
 CHANGED = "it was changed while you had it open"
 NOT_KNOWN = "the page did not say what you had open, so somebody else's edit may be newer"
+# Told first: where a step is deleted, all after it have another place, too.
+_WHAT_CAME_OR_WENT = Case(When(verb=Verb.UPDATE, then=1), default=0)
 _ROWS = "_opened_rows"  # of an instance: the formsets that are saved with it
 
 
@@ -111,13 +113,13 @@ class OpenedForm(AnyForm):
         number = newest(self.instance)
         if opened is None or not 0 <= opened <= number:
             return self.refused(NOT_KNOWN, "", number)
-        later = changes(self.instance).filter(id__gt=opened)
+        later = changes(self.instance).filter(id__gt=opened).order_by(_WHAT_CAME_OR_WENT, "-id")
         told = list(later[: NAMED + 1])
         if not told:
             return None
         lines = [_line(change, self.user_id) for change in told[:NAMED]]
         if len(told) > NAMED:
-            lines.append(f"and {later.count() - NAMED} more, older ones.")
+            lines.append(f"and {later.count() - NAMED} more.")
         who = format_html_join(" ", "{}", ((line,) for line in lines))
         return self.refused(CHANGED, who, number)
 

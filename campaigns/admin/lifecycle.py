@@ -108,7 +108,7 @@ class LifecycleMixin(AuthorMixin, RevisionMixin):
         """Draft or in review -> active."""
 
         def change(campaign: Campaign) -> str:
-            launch.launch(campaign, timezone.now(), _user(request))
+            launch.launch(campaign, timezone.now(), _user(request), request.POST.get("seen"))
             return f"“{campaign}” is launched."
 
         def question(campaign: Campaign) -> Ask:

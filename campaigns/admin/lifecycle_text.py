@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 from campaigns import launch, proposal, review, rollout
 from campaigns.admin.ask import Ask
 from campaigns.admin.preflight_text import warning_facts
+from campaigns.digest import digest
 from campaigns.enroll import waiting
 from campaigns.estimate import Estimate, estimate
 from campaigns.models import Campaign, CampaignEnrollment, CampaignStatus
@@ -24,6 +25,7 @@ from reengage.admin_base import Confirmation, Notice, Table
 
 def launch_question(campaign: Campaign, now: datetime, user: User) -> Ask:
     """How many people, messages and rupees; and what stands against it."""
+    seen = digest(campaign)  # before it is looked at: what is changed meanwhile is not launched
     found = estimate(campaign, now)
     return Ask(
         title=f"Launch: {campaign}",
@@ -37,6 +39,7 @@ def launch_question(campaign: Campaign, now: datetime, user: User) -> Ask:
         ],
         tables=[_costs(found)],
         problems=[*launch.problems(campaign, now), *review.obstacles(campaign, user)],
+        hidden=[("seen", seen)],
     )
 
 

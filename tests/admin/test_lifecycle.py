@@ -1,5 +1,7 @@
 """Buttons of a campaign's life: who may, what is asked, and what a forged POST comes to."""
 
+import re
+import uuid
 from typing import Any
 
 import pytest
@@ -7,6 +9,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from django.utils.timezone import now
 
 from campaigns.buckets import bucket
@@ -271,3 +274,38 @@ def test_a_forged_or_old_token_changes_nothing(admin_client: Client) -> None:
     reader = staff("campaigns.view_campaign")
     assert reader.post(page(Campaign, "change", made.pk), forged).status_code == 403
     assert CampaignMessage.objects.get().delay_days == 3
+
+
+def test_launch_of_what_was_changed_since_it_was_looked_at_is_not_done(
+    admin_client: Client,
+) -> None:
+    draft = engine.campaign(days=(0, 3), channels=("sms",), status="draft")
+    url = reverse("admin:campaigns_campaign_launch", args=[draft.pk])
+
+    def looked_at() -> str:
+        shown = admin_client.get(f"{url}?counts=1").content.decode()
+        found = re.search(r'name="seen" value="([0-9a-f]{64})"', shown)
+        assert found
+        return found[1]
+
+    def launched(seen: str) -> str:
+        answer = admin_client.post(url, {"confirmed": "yes", "seen": seen}, follow=True)
+        return str(answer.content.decode())
+
+    seen = looked_at()
+    draft.steps.filter(delay_days=3).update(delay_days=5)
+    assert "It was changed since you looked at it" in launched(seen)
+    draft.refresh_from_db()
+    assert draft.status == "draft"
+    assert "is launched" in launched(looked_at())
+
+
+def test_page_that_is_gone_or_not_allowed_says_so_to_those_in_the_office(
+    admin_client: Client, client: Client
+) -> None:
+    gone = reverse("admin:campaigns_campaign_launch", args=[uuid.uuid4()])
+    assert "somebody may have deleted it" in admin_client.get(gone).content.decode()
+    client.force_login(User.objects.create_user("support", is_staff=True))
+    refused = client.get(reverse("admin:campaigns_campaign_add"))
+    assert refused.status_code == 403
+    assert "Nothing was done" in refused.content.decode()
